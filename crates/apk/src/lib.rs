@@ -1,0 +1,1 @@
+//! The apk package format: packages, indexes, the installed database, the solver.

@@ -1,0 +1,1 @@
+//! Claims and signatures: keys, SPDX documents.

@@ -1,0 +1,20 @@
+//! The shared nouns: digest, version, dependency, architecture, file tree, content-addressed store, reporter.
+#![forbid(unsafe_code)]
+
+mod arch;
+mod dependency;
+mod digest;
+mod name;
+mod report;
+pub mod store;
+pub mod tarball;
+pub mod tree;
+mod version;
+
+pub use arch::{Arch, UnknownArch};
+pub use dependency::{Constraint, Dependency, DependencyError, Operator};
+pub use digest::{Digest, DigestError, Hashing};
+pub use name::{NameError, PackageName};
+pub use report::{Finish, Kind as TaskKind, Reporter, Task};
+pub use store::{Store, StoreError};
+pub use version::{Version, VersionError};

@@ -1,0 +1,1 @@
+//! Builds packages: plan, run, emit, analyse, test.

@@ -1,0 +1,2 @@
+//! The undistro command.
+fn main() {}

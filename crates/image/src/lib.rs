@@ -1,0 +1,1 @@
+//! Composes images: contents, root, layers, config, lock.

@@ -1,0 +1,1 @@
+//! OCI images: descriptors, manifests, layouts and archives.

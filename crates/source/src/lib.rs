@@ -1,0 +1,1 @@
+//! Fetches sources and keeps them: tarballs, mirrors, Debian's archive.

@@ -1,0 +1,1 @@
+//! The YAML languages: package, pipeline and image definitions, as written and as meant.
