@@ -1,17 +1,19 @@
 //! Checks that cargo does not make by itself: `cargo xtask <check>`.
 
 mod arrows;
+mod dependencies;
 mod house;
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 
-const USAGE: &str = "usage: cargo xtask check-arrows | check-house";
+const USAGE: &str = "usage: cargo xtask check-arrows | check-dependencies | check-house";
 
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("check-arrows") => arrows::check(),
+        Some("check-dependencies") => dependencies::check(),
         Some("check-house") => house::check(),
         _ => Err(anyhow::anyhow!(USAGE)),
     };
