@@ -1,1 +1,4 @@
 //! Claims and signatures: keys, SPDX documents.
+#![forbid(unsafe_code)]
+
+pub mod spdx;

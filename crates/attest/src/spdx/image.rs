@@ -1,0 +1,281 @@
+//! The SBOM of an image, composed of the SBOMs of its packages. No package is left out, and none is passed over in silence.
+
+use std::collections::BTreeMap;
+
+use base::Digest;
+
+use super::document::{Checksum, Document, Element, ExternalRef, ExtractedLicense, Purpose, Relation, Relationship};
+use super::id::{Id, short};
+use super::package::{Component, add};
+use super::purl::Purl;
+use super::{NO_ASSERTION, SpdxError};
+
+/// An image, as its SBOM tells of it.
+#[derive(Debug, Clone)]
+pub struct Contents<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// Its architecture, as OCI names it.
+    pub arch: &'a str,
+    /// The time of the newest package, in seconds since 1970.
+    pub created: i64,
+    /// Who supplies it.
+    pub supplier: Option<&'a str>,
+    /// The distribution: `ID` and `VERSION_ID` of os-release, where the image has one.
+    pub distro: Option<(&'a str, &'a str)>,
+    /// Its packages.
+    pub parts: &'a [Part],
+    /// Which package needs which when it runs: places in `parts`.
+    pub requires: &'a [(usize, usize)],
+}
+
+/// A package of an image.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What the package says of itself outside its SBOM.
+    pub component: Component,
+    /// The digest of its control and data members.
+    pub content: Digest,
+    /// The SBOM that lies in the package. Without one, the component alone is told.
+    pub document: Option<Document>,
+}
+
+/// Makes the SBOM of an image. `namespace` is a base URI of the distribution.
+pub fn image(contents: &Contents<'_>, namespace: &str) -> Result<Document, SpdxError> {
+    let mut document = Document::new(contents.name, contents.created, contents.supplier)?;
+    let whole = describe(contents);
+    let id = whole.id.clone();
+    document.packages.push(whole);
+    document.relationships.push(Relationship::new(&document.id.clone(), Relation::DESCRIBES, &id));
+    if let Some((name, version)) = contents.distro {
+        let system = Element {
+            version_info: Some(version.to_owned()),
+            supplier: Some(supplier(contents)),
+            primary_package_purpose: Some(Purpose::OPERATING_SYSTEM),
+            ..Element::new(Id::new("OperatingSystem", name), name)
+        };
+        document.relationships.push(Relationship::new(&id, Relation::CONTAINS, &system.id));
+        document.packages.push(system);
+    }
+    let mut ids = Vec::with_capacity(contents.parts.len());
+    for part in contents.parts {
+        let own = part.own_document()?;
+        let part_id = merge(&mut document, own, part)?;
+        document.relationships.push(Relationship::new(&id, Relation::CONTAINS, &part_id));
+        ids.push(part_id);
+    }
+    for (from, to) in contents.requires {
+        document.relationships.push(Relationship::new(&ids[*from], Relation::DEPENDS_ON, &ids[*to]));
+    }
+    document.seal(namespace)
+}
+
+fn supplier(contents: &Contents<'_>) -> String {
+    contents.supplier.map_or_else(|| NO_ASSERTION.to_owned(), |name| format!("Organization: {name}"))
+}
+
+fn describe(contents: &Contents<'_>) -> Element {
+    let purl = Purl::new("oci", contents.name.to_lowercase()).version(contents.manifest.to_string()).qualifier("arch", contents.arch);
+    Element {
+        version_info: Some(contents.manifest.to_string()),
+        supplier: Some(supplier(contents)),
+        checksums: vec![Checksum::sha256(&contents.manifest)],
+        external_refs: vec![ExternalRef::purl(&purl)],
+        primary_package_purpose: Some(Purpose::CONTAINER),
+        ..Element::new(Id::new("Image", contents.name), contents.name)
+    }
+}
+
+impl Part {
+    fn own_document(&self) -> Result<Document, SpdxError> {
+        if let Some(document) = &self.document {
+            return Ok(document.clone());
+        }
+        let mut document = Document::new(&self.component.name, 0, None)?;
+        add(&mut document, &self.component);
+        Ok(document)
+    }
+
+    /// The element of `document` that is this package.
+    fn subject(&self, document: &Document) -> Result<Id, SpdxError> {
+        let is_this = |element: &&Element| {
+            element.name == self.component.name && element.version_info.as_deref() == Some(self.component.version.as_str())
+        };
+        let found = document.described().find(is_this).or_else(|| document.packages.iter().find(is_this));
+        found.map(|element| element.id.clone()).ok_or_else(|| {
+            let names: Vec<_> =
+                document.described().map(|one| format!("{} {}", one.name, one.version_info.as_deref().unwrap_or("?"))).collect();
+            let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            SpdxError::Subject { package: format!("{} {}", self.component.name, self.component.version), found }
+        })
+    }
+}
+
+/// Takes all of a package's document into the image's, and returns the package's identifier there.
+///
+/// What both hold alike is held once; what only shares an identifier gets another.
+fn merge(document: &mut Document, mut own: Document, part: &Part) -> Result<Id, SpdxError> {
+    let subject = part.subject(&own)?;
+    if let Some(element) = own.packages.iter_mut().find(|element| element.id == subject) {
+        let content = Checksum::sha256(&part.content);
+        if !element.checksums.contains(&content) {
+            element.checksums.push(content);
+            element.checksums.sort();
+        }
+    }
+    rename_licenses(document, &mut own);
+    let owner = format!("{}-{}", part.component.name, part.component.version);
+    let mut renamed = BTreeMap::new();
+    for mut element in std::mem::take(&mut own.packages) {
+        match document.packages.iter().find(|other| other.id == element.id) {
+            Some(other) if *other == element => continue,
+            Some(_) => rename(&mut renamed, &mut element.id, &owner),
+            None => {}
+        }
+        document.packages.push(element);
+    }
+    for mut file in std::mem::take(&mut own.files) {
+        if document.files.iter().any(|other| other.id == file.id) {
+            rename(&mut renamed, &mut file.id, &owner);
+        }
+        document.files.push(file);
+    }
+    let is_cover = |one: &Relationship| one.spdx_element_id == own.id && one.relationship_type == Relation::DESCRIBES;
+    for mut relationship in own.relationships.iter().filter(|one| !is_cover(one)).cloned() {
+        for end in [&mut relationship.spdx_element_id, &mut relationship.related_spdx_element] {
+            if let Some(new) = renamed.get(end) {
+                *end = new.clone();
+            }
+        }
+        document.relationships.push(relationship);
+    }
+    document.has_extracted_licensing_infos.extend(own.has_extracted_licensing_infos);
+    Ok(renamed.get(&subject).cloned().unwrap_or(subject))
+}
+
+fn rename(renamed: &mut BTreeMap<Id, Id>, id: &mut Id, owner: &str) {
+    let new = id.of(owner);
+    renamed.insert(std::mem::replace(id, new.clone()), new);
+}
+
+/// Gives another name to each licence of `own` whose name `document` uses for another text.
+fn rename_licenses(document: &Document, own: &mut Document) {
+    let mut renamed = BTreeMap::new();
+    for license in &mut own.has_extracted_licensing_infos {
+        let clash = |other: &&ExtractedLicense| other.license_id == license.license_id && *other != license;
+        if document.has_extracted_licensing_infos.iter().find(clash).is_some() {
+            let new = format!("{}-{}", license.license_id, short(&license.extracted_text));
+            renamed.insert(std::mem::replace(&mut license.license_id, new.clone()), new);
+        }
+    }
+    if renamed.is_empty() {
+        return;
+    }
+    let stated = own.packages.iter_mut().flat_map(|one| [&mut one.license_declared, &mut one.license_concluded]);
+    for text in stated.chain(own.files.iter_mut().map(|file| &mut file.license_concluded)) {
+        *text = replace_words(text, &renamed);
+    }
+    for text in own.files.iter_mut().flat_map(|file| &mut file.license_info_in_files) {
+        *text = replace_words(text, &renamed);
+    }
+}
+
+/// Replaces whole identifiers of an expression.
+fn replace_words(text: &str, renamed: &BTreeMap<String, String>) -> String {
+    let mut words = Vec::new();
+    for word in text.split(' ') {
+        let name = word.trim_matches(['(', ')']);
+        words.push(renamed.get(name).map_or_else(|| word.to_owned(), |new| word.replace(name, new)));
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::package::{package, tests::zlib};
+    use super::*;
+
+    const BASE: &str = "https://undistro.example/spdx";
+
+    fn part(component: Component, with_document: bool) -> Part {
+        let document = with_document.then(|| package(&component, 5, BASE).unwrap());
+        Part { content: Digest::of(&component.name), component, document }
+    }
+
+    fn contents(parts: &[Part]) -> Contents<'_> {
+        Contents {
+            name: "nginx",
+            manifest: Digest::of("manifest"),
+            arch: "amd64",
+            created: 5,
+            supplier: Some("Undistro"),
+            distro: Some(("undistro", "1")),
+            parts,
+            requires: &[],
+        }
+    }
+
+    fn named(name: &str) -> Component {
+        Component { name: name.into(), ..zlib() }
+    }
+
+    #[test]
+    fn holds_every_package_with_or_without_an_sbom_of_its_own() {
+        let parts = [part(zlib(), true), part(named("zlib-dev"), false), part(Component { sources: vec![], ..named("bare") }, false)];
+        let document = image(&Contents { requires: &[(1, 0)], ..contents(&parts) }, BASE).unwrap();
+        let held: Vec<_> = document
+            .relationships
+            .iter()
+            .filter(|one| one.spdx_element_id.as_str() == "SPDXRef-Image-nginx")
+            .map(|one| one.related_spdx_element.as_str())
+            .collect();
+        assert_eq!(
+            held,
+            [
+                "SPDXRef-OperatingSystem-undistro",
+                "SPDXRef-Package-bare-1.3.1-r0",
+                "SPDXRef-Package-zlib-1.3.1-r0",
+                "SPDXRef-Package-zlib-dev-1.3.1-r0"
+            ]
+        );
+        assert_eq!(document.packages.iter().filter(|element| element.name == "fix.patch").count(), 1, "a shared source is told once");
+        assert_eq!(document.relationships.iter().filter(|one| one.relationship_type == Relation::DEPENDS_ON).count(), 1);
+    }
+
+    #[test]
+    fn the_order_of_packages_changes_nothing() {
+        let [a, b] = [part(zlib(), true), part(named("zlib-dev"), true)];
+        let one = image(&contents(&[a.clone(), b.clone()]), BASE).unwrap();
+        assert_eq!(one.to_json(), image(&contents(&[b, a]), BASE).unwrap().to_json());
+    }
+
+    #[test]
+    fn refuses_the_sbom_of_another_package() {
+        let lying = Part { document: Some(package(&named("other"), 0, BASE).unwrap()), ..part(zlib(), false) };
+        let error = image(&contents(&[lying]), BASE).unwrap_err();
+        assert_eq!(error.to_string(), "the SBOM in zlib 1.3.1-r0 does not describe zlib 1.3.1-r0: it describes other 1.3.1-r0");
+    }
+
+    #[test]
+    fn one_name_with_two_meanings_becomes_two_names() {
+        let custom = |name: &str, text: &str| Component {
+            license: "MIT AND Custom".into(),
+            license_texts: BTreeMap::from([("Custom".to_owned(), text.to_owned())]),
+            ..named(name)
+        };
+        let mut second = part(custom("b", "two"), true);
+        // A foreign document that calls its package's source as another does.
+        if let Some(document) = &mut second.document {
+            let source = document.packages.iter_mut().find(|one| one.name == "zlib").unwrap();
+            source.source_info = Some("from elsewhere".into());
+        }
+        let document = image(&contents(&[part(custom("a", "one"), true), second]), BASE).unwrap();
+        let texts: Vec<_> = document.has_extracted_licensing_infos.iter().map(|one| one.extracted_text.as_str()).collect();
+        assert_eq!(texts, ["one", "two"]);
+        assert_eq!(document.packages.iter().filter(|one| one.name == "zlib").count(), 2);
+        let b = document.packages.iter().find(|one| one.name == "b").unwrap();
+        assert!(b.license_declared.contains(&document.has_extracted_licensing_infos[1].license_id), "{}", b.license_declared);
+    }
+}
