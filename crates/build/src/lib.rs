@@ -1,1 +1,4 @@
 //! Builds packages: plan, run, emit, analyse, test.
+#![forbid(unsafe_code)]
+
+pub mod analyse;
