@@ -176,26 +176,36 @@ impl Version {
         &self.0
     }
 
-    /// Compares in apk's order; with `fuzzy`, what goes on where `other` ends counts as equal.
-    fn compare(&self, other: &Self, fuzzy: bool) -> Ordering {
-        let (mut ours, mut theirs) = (Tokens::new(&self.0), Tokens::new(&other.0));
+    /// Compares two texts that may break the grammar, as apk does: as far as the first difference.
+    ///
+    /// With `fuzzy`, what goes on where `b` ends counts as equal. `None` where the difference lies beyond a break.
+    #[must_use]
+    pub fn compare_text(a: &str, b: &str, fuzzy: bool) -> Option<Ordering> {
+        let (mut ours, mut theirs) = (Tokens::new(a), Tokens::new(b));
         loop {
-            // Both were validated at birth, so the tokens never break off.
-            let (a, b) = (ours.next().unwrap_or(Token::End), theirs.next().unwrap_or(Token::End));
+            let (a, b) = (ours.next(), theirs.next());
+            if fuzzy && b == Some(Token::End) {
+                return Some(Ordering::Equal);
+            }
+            let (a, b) = (a?, b?);
             if a.rank() != b.rank() {
-                return match (a, b) {
-                    (_, Token::End) if fuzzy => Ordering::Equal,
+                return Some(match (a, b) {
                     (a, _) if a.is_prerelease() => Ordering::Less,
                     (_, b) if b.is_prerelease() => Ordering::Greater,
                     (a, b) => b.rank().cmp(&a.rank()),
-                };
+                });
             }
             match a.compare(b) {
-                Ordering::Equal if a == Token::End => return Ordering::Equal,
+                Ordering::Equal if a == Token::End => return Some(Ordering::Equal),
                 Ordering::Equal => {}
-                unequal => return unequal,
+                unequal => return Some(unequal),
             }
         }
+    }
+
+    fn compare(&self, other: &Self, fuzzy: bool) -> Ordering {
+        // Both were validated at birth, so their tokens never break off.
+        Self::compare_text(&self.0, &other.0, fuzzy).unwrap_or(Ordering::Equal)
     }
 
     /// Compares as a `~` constraint does: `1.2.3` is equal to `1.2`.
@@ -328,6 +338,20 @@ mod tests {
         assert_eq!(version("1.2.3-r0").compare_fuzzy(&version("1.2")), Ordering::Equal);
         assert_eq!(version("1.20").compare_fuzzy(&version("1.2")), Ordering::Greater);
         assert_eq!(version("1.2").compare_fuzzy(&version("1.2.3")), Ordering::Less);
+    }
+
+    #[test]
+    fn texts_that_break_the_grammar_compare_up_to_the_break() {
+        let cases = [
+            ("3.6.9_post1", "3.6", true, Some(Ordering::Equal)),
+            ("3.6.9_post1", "3.8", false, Some(Ordering::Less)),
+            ("3.6_post1", "3.6", true, Some(Ordering::Equal)),
+            ("3.6_post1", "3.6", false, None),
+            ("x", "1", false, None),
+        ];
+        for (a, b, fuzzy, expected) in cases {
+            assert_eq!(Version::compare_text(a, b, fuzzy), expected, "{a} {b}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shut = dir.path().join("a/shut");
         fs::create_dir_all(shut.join("in")).unwrap();
-        fs::set_permissions(&shut, std::fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&shut, std::fs::Permissions::from_mode(0o000)).unwrap();
         remove_tree(&dir.path().join("a")).unwrap();
         assert!(!dir.path().join("a").exists());
     }
