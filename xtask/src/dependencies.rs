@@ -15,6 +15,7 @@ const LICENCES: &[&str] = &[
     "CC0-1.0",
     "CDLA-Permissive-2.0",
     "ISC",
+    "bzip2-1.0.6",
     "MIT",
     "MIT-0",
     "MPL-2.0",
