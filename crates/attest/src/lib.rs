@@ -1,4 +1,5 @@
 //! Claims and signatures: keys, SPDX documents.
 #![forbid(unsafe_code)]
 
+pub mod key;
 pub mod spdx;
