@@ -1,1 +1,17 @@
 //! Fetches sources and keeps them: tarballs, mirrors, Debian's archive.
+//!
+//! A source is asked for by digest: from the store, then from any configured mirror, then from where its definition says.
+//! Places are not trusted, only hashes are: nothing reads a byte before its hash was checked.
+#![forbid(unsafe_code)]
+
+mod archive;
+mod expected;
+mod fetch;
+mod mirror;
+
+pub use archive::{Compression, Limits, UnpackError, Unpacked, decompress, place_file, unpack};
+pub use expected::{Expected, ExpectedError, Sha512};
+pub use fetch::{
+    Failure, FetchError, Fetched, Fetcher, Location, LocationError, MAX_SOURCE, Origin, Place, Request, Settings, SettingsError, Try,
+};
+pub use mirror::{MirrorError, Mirrored, mirror};
