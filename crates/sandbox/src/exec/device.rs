@@ -56,7 +56,7 @@ pub(super) fn mount_proc(root: BorrowedFd<'_>, plan: &Plan) -> Result<(), Failur
         })?;
     }
     for name in PROC_EMPTY {
-        cover(&proc, name, |_| clone_tree(Path::new("/dev/null")))?;
+        cover(&proc, name, |_| device(Path::new("/dev/null")))?;
     }
     Ok(())
 }
@@ -102,12 +102,20 @@ pub(crate) fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
+/// A device of the host, as a mount of its own.
+fn device(path: &Path) -> Result<OwnedFd, Errno> {
+    let device = open_tree(CWD, path, TREE)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    system::add_mount_attributes(device.as_fd(), u64::from(attributes.bits()), false)?;
+    Ok(device)
+}
+
 /// Mounts a `/dev` with the devices of [`DEVICES`], terminals of its own and shared memory of its own.
 pub(super) fn mount_dev(root: BorrowedFd<'_>) -> Result<(), Failure> {
     let dev = mount_tmpfs(root, "/dev", "755")?;
     for name in DEVICES {
         let outside = Path::new("/dev").join(name);
-        let device = open_tree(CWD, &outside, TREE).during(Step::Device, outside.display())?;
+        let device = device(&outside).during(Step::Device, outside.display())?;
         let target = mount_point(root, &format!("/dev/{name}"), false)?;
         attach(device.as_fd(), target.as_fd()).during(Step::Device, outside.display())?;
     }
