@@ -214,7 +214,9 @@ impl Found {
             let is_library = is_in(&entry.path, directories) && is_library_name(&name) && is_library_name(entry.path.file_name());
             // A program may be built as a shared object with a name; only one that is called like a library is one.
             if is_library {
-                self.provides.insert(format!("so:{name}"), Some(library_version(entry.path.file_name())));
+                let version = library_version(entry.path.file_name());
+                let names = [Some(name.as_str()), is_loader(entry.path.file_name()).then(|| entry.path.file_name())];
+                self.provides.extend(names.into_iter().flatten().map(|name| (format!("so:{name}"), Some(version.clone()))));
             }
         }
         self.elf.insert(entry.path.clone(), elf);
@@ -224,21 +226,20 @@ impl Found {
     fn link(&mut self, entry: &Entry, subject: &Subject<'_>, table: &Table<'_>, directories: &[String]) {
         let Kind::Symlink { target } = &entry.kind else { return };
         let name = entry.path.file_name();
-        if !is_in(&entry.path, directories) || !is_library_name(name) {
-            return;
-        }
+        let is_library = is_in(&entry.path, directories) && is_library_name(name);
         match table.resolve(&entry.path, target) {
-            Some(file) => {
+            Some(file) if is_library => {
                 let is_shared = self.elf.get(&file.path).is_some_and(|elf| elf.shared);
                 if is_shared {
                     self.own.insert(format!("so:{name}"));
                 }
-                if is_shared && name.starts_with("ld-") {
+                if is_shared && is_loader(name) {
                     self.provides.insert(format!("so:{name}"), Some(library_version(file.path.file_name())));
                 }
             }
+            Some(_) => {}
             None => {
-                let sibling = follow(&entry.path, target).and_then(|path| subject.siblings.name(&path));
+                let sibling = follow(&entry.path, target).and_then(|path| subject.siblings.name(&path, is_library));
                 self.depends.extend(sibling.map(|name| format!("so:{name}")));
             }
         }
@@ -262,9 +263,12 @@ impl Found {
 }
 
 impl Libraries {
-    /// Returns the name of the library at `path`, following links by file name where the path itself is none.
-    fn name(&self, path: &TreePath) -> Option<&str> {
+    /// Returns the name of the library at `path`. With `by_soname`, `path` may be a link that carries the library's name.
+    fn name(&self, path: &TreePath, by_soname: bool) -> Option<&str> {
         let by_name = || {
+            if !by_soname {
+                return None;
+            }
             // `libz.so -> libz.so.1` where `libz.so.1` is itself a link: its name is the soname of the file beside it.
             let mut beside = self.0.iter().filter(|(file, _)| file.parent() == path.parent());
             beside.find(|(_, name)| name.as_str() == path.file_name()).map(|(_, name)| name)
@@ -289,6 +293,11 @@ fn library_name(entry: &Entry, elf: &Elf) -> String {
 
 fn is_library_name(name: &str) -> bool {
     name.ends_with(".so") || name.contains(".so.")
+}
+
+/// Programs name their loader by its path, whatever its soname is.
+fn is_loader(file_name: &str) -> bool {
+    file_name.starts_with("ld-") && is_library_name(file_name)
 }
 
 /// The version in a library's file name, or 0: `libz.so.1.3.1` has 1.3.1.

@@ -101,6 +101,11 @@ fn a_program_needs_its_loader_and_libraries() {
 fn musl_provides_its_loader_under_both_names() {
     let package = Package::default().file("usr/lib/libc.so", 0o755, elf("", &[], "")).link("lib/ld-musl-x86_64.so.1", "/usr/lib/libc.so");
     assert_eq!(package.analyse(), pair("so:ld-musl-x86_64.so.1=0 so:libc.so=0", ""));
+    let package = Package::default().file("usr/lib/ld-musl-x86_64.so.1", 0o755, elf("libc.musl-x86_64.so.1", &[], ""));
+    assert_eq!(package.analyse(), pair("so:ld-musl-x86_64.so.1=1 so:libc.musl-x86_64.so.1=1", ""));
+    let ldd = Package::default().link("usr/bin/ldd", "../lib/ld-musl-x86_64.so.1");
+    let found = ldd.analyse_with(&Options::default(), &package.libraries());
+    assert_eq!(found, pair("cmd:ldd=1.2-r3", "so:libc.musl-x86_64.so.1"));
 }
 
 #[test]
