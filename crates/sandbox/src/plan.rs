@@ -23,6 +23,10 @@ pub(crate) const MAX_LOWERS: usize = 500;
 /// Nothing is inherited from the caller: not the environment, not open files, not the working directory.
 /// Inside, the user is always uid 0 and gid 0, and that is the only id there is, whether the caller is root
 /// or not: a `chown` to 0 succeeds, a `chown` to any other id is refused by the kernel with `EINVAL`.
+/// Set-user-id and set-group-id bits are refused with `EPERM`, devices too.
+///
+/// Beside the root and the binds there are a new `/proc`, a small `/dev`, and an empty `/tmp` and `/run` in memory
+/// (each at most half of the machine's). The only network is a loopback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {

@@ -42,7 +42,3 @@ pub fn probe(launcher: &Launcher, directory: &Path) -> Result<Vec<Finding>, Sand
         Reply::Outcome(_) => Ok(Vec::new()),
     }
 }
-
-pub(crate) fn look(_directory: &Path) -> Vec<Finding> {
-    Vec::new()
-}

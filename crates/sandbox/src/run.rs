@@ -143,10 +143,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // After an answer the launcher is ending by itself; before one, its death takes the run with it. Neither
-        // call can fail in a way that leaves something to do.
+        // The launcher is ending by itself, or it sees its caller go, kills the run, and ends then: so after this
+        // nothing of the run lives. Neither call can fail in a way that leaves something to do.
         let _ = self.channel.shutdown(std::net::Shutdown::Both);
-        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

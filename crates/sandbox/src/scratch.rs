@@ -61,7 +61,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("scratch/work/work/deep");
         fs_err::create_dir_all(&deep).unwrap();
-        fs_err::set_permissions(deep.parent().unwrap(), std::fs::Permissions::from_mode(0)).unwrap();
+        fs_err::set_permissions(deep.parent().unwrap(), std::fs::Permissions::from_mode(0o000)).unwrap();
         discard(&dir.path().join("scratch")).unwrap();
         assert!(!dir.path().join("scratch").exists());
         discard(&dir.path().join("scratch")).unwrap();

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -118,7 +119,7 @@ fn processes_are_limited() {
     let scene = Scene::new();
     let mut plan = scene.plan("for i in {1..500}; do sleep 30 & done 2>&1; echo all");
     plan.limits.processes = 310;
-    plan.limits.wall = Some(Duration::from_secs(20));
+    plan.limits.wall = Some(Duration::from_secs(3)); // the shell waits longer and longer before it tries again
     let seen = see(&plan);
     assert!(seen.output.contains("Resource temporarily unavailable"), "{}", seen.output);
 }
@@ -161,6 +162,27 @@ fn a_killed_caller_takes_all_with_it() {
     let last = beat();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(beat(), last);
+}
+
+#[test]
+fn a_caller_that_panics_leaves_nothing_running() {
+    let scene = Scene::new();
+    let plan = scene.plan("while :; do echo $EPOCHREALTIME | tee beat; sleep 0.02; done");
+    let panicked = std::panic::catch_unwind(|| run(&plan, &common::launcher(), &mut |_| panic!("the caller's mistake")));
+    assert!(panicked.is_err());
+    let last = fs_err::read(scene.path("work/beat")).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(fs_err::read(scene.path("work/beat")).unwrap(), last);
+}
+
+#[test]
+fn a_directory_can_be_the_root() {
+    let scene = Scene::new();
+    fs_err::write(scene.path("outside/here"), "").unwrap();
+    let mut plan = scene.plan("echo /h*; touch /made");
+    plan.root = Root::Directory { path: scene.path("outside") };
+    assert_eq!(see(&plan).good(), "/here /home");
+    assert!(scene.path("outside/made").exists());
 }
 
 #[test]
@@ -230,4 +252,95 @@ fn a_file_can_be_bound() {
     let mut plan = scene.plan("cat /etc/deep/file");
     plan.binds.push(Bind { source: scene.path("source/file"), target: "/etc/deep/file".to_owned(), writable: false });
     assert_eq!(see(&plan).good(), "content");
+}
+
+#[test]
+fn a_command_over_sixty_directories_starts_at_once() {
+    let scene = Scene::new();
+    let lowers: Vec<_> = (0..60).map(|number| scene.path(&format!("lower/{number}"))).collect();
+    for lower in &lowers {
+        fs_err::create_dir(lower).unwrap();
+    }
+    let mut plan = scene.plan("");
+    plan.root = Root::overlay(lowers, scene.path("scratch"));
+    plan.command = vec!["/bin/true".to_owned()];
+    let times: Vec<Duration> = (0..20)
+        .map(|_| {
+            let started = Instant::now();
+            assert_eq!(see(&plan).good(), "");
+            started.elapsed()
+        })
+        .collect();
+    // The best of many: the others tell how busy the machine is.
+    let best = times.iter().min().unwrap();
+    assert!(*best <= Duration::from_millis(25), "{times:?}");
+}
+
+#[test]
+fn a_machine_that_runs_sandboxes_is_found_fit() {
+    let scene = Scene::new();
+    let findings = sandbox::probe(&common::launcher(), &scene.path("outside")).unwrap();
+    let subjects: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        [
+            "kernel",
+            "user namespaces",
+            "overlay root",
+            "root with /proc and /dev",
+            "system call filter",
+            "landlock",
+            "process count",
+            "open files"
+        ]
+    );
+    for finding in &findings {
+        assert_ne!(finding.health, sandbox::Health::Missing, "{finding:?}");
+        assert_eq!(finding.health == sandbox::Health::Good, finding.mend.is_none(), "{finding:?}");
+    }
+    assert_eq!(fs_err::read_dir(scene.path("outside")).unwrap().count(), 0, "the probe cleans up");
+}
+
+#[test]
+fn a_machine_without_user_namespaces_is_told_so() {
+    // Inside a sandbox no further user namespace can be made: the honest way to such a machine.
+    let scene = Scene::new();
+    let mut plan = scene.plan("/launcher/program run /launcher/plan");
+    fs_err::copy(common::launcher_path(), scene.path("source/program")).unwrap();
+    let mut inner = scene.plan("true");
+    inner.binds.clear();
+    inner.root = Root::Directory { path: "/".into() };
+    fs_err::write(scene.path("source/plan"), serde_json::to_vec(&inner).unwrap()).unwrap();
+    plan.binds.push(Bind { source: scene.path("source"), target: "/launcher".to_owned(), writable: false });
+    let seen = see(&plan);
+    assert_eq!(seen.outcome, Outcome::Exited(3));
+    assert!(seen.output.contains("cannot make namespaces: "), "{}", seen.output);
+    assert!(seen.output.contains("user.max_user_namespaces"), "{}", seen.output);
+}
+
+#[test]
+fn a_shell_gets_the_terminal_and_can_put_nothing_into_it() {
+    let scene = Scene::new();
+    // 0x5412 is TIOCSTI: it types a character, which the caller's shell would read once the sandbox is gone.
+    let mut plan = scene.plan(
+        "test -t 0 && test -t 1 && echo on a terminal; read line; echo got $line; read -r _ _ _ _ group _ _ front _ < /proc/$$/stat; echo $group in front $front; \
+         perl -e '$x = \"x\"; ioctl(STDIN, 0x5412, $x) or print \"$!\\n\"'; exit 5",
+    );
+    plan.terminal = true;
+    let file = scene.path("plan.json");
+    fs_err::write(&file, serde_json::to_string(&plan).unwrap()).unwrap();
+    let run = format!("{} run {}", common::launcher_path().display(), file.display());
+    let mut caller = Command::new("script")
+        .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    caller.stdin.take().unwrap().write_all(b"typed\n").unwrap();
+    let output = caller.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    assert!(text.contains("on a terminal\n") && text.contains("got typed\n"), "{text}");
+    assert!(text.contains("2 in front 2\n"), "the shell is in the foreground: {text}");
+    assert!(text.contains("Operation not permitted\n"), "{text}");
+    assert_eq!(output.status.code(), Some(5), "{text}");
 }

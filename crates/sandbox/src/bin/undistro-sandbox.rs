@@ -22,7 +22,8 @@ fn run(path: &std::path::Path) -> ExitCode {
         Ok(Outcome::Exited(code)) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         Ok(Outcome::Signaled(_) | Outcome::TimedOut) => ExitCode::from(1),
         Err(error) => {
-            print(format!("{error}\n").as_bytes());
+            let hint = error.hint().map_or(String::new(), |hint| format!("hint: {hint}\n"));
+            print(format!("{error}\n{hint}").as_bytes());
             ExitCode::from(3)
         }
     }

@@ -33,7 +33,7 @@ const PROC_READ_ONLY: [&str; 7] = ["sys", "bus", "fs", "irq", "acpi", "scsi", "s
 const PROC_EMPTY: [&str; 7] = ["kcore", "kmsg", "keys", "kpagecount", "kpageflags", "timer_list", "vmallocinfo"];
 
 /// Linux 6.14 made `kernel.pid_max` a setting of the process namespace; before, it is the whole machine's.
-const OWN_PID_MAX: (u32, u32) = (6, 14);
+pub(super) const OWN_PID_MAX: (u32, u32) = (6, 14);
 /// The kernel takes no smaller `pid_max`.
 const MIN_PID_MAX: u64 = 301;
 
@@ -47,7 +47,7 @@ pub(super) fn mount_proc(root: BorrowedFd<'_>, plan: &Plan) -> Result<(), Failur
     }
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = mount_new(root, "/proc", "proc", &[], attributes, Step::MountProc)?;
-    limit_kernel(plan, Some(proc.as_fd()))?;
+    limit_kernel(plan, proc.as_fd())?;
     for name in PROC_READ_ONLY {
         cover(&proc, name, |target| {
             let copy = open_tree(target, "", TREE)?;
@@ -75,8 +75,7 @@ fn cover(proc: &OwnedFd, name: &str, with: impl FnOnce(BorrowedFd<'_>) -> Result
 
 /// Sets what the kernel keeps for each namespace: no user namespace within, and a count of processes that also
 /// holds for root, whom `RLIMIT_NPROC` does not hold.
-pub(super) fn limit_kernel(plan: &Plan, proc: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
-    let Some(proc) = proc else { return Ok(()) };
+fn limit_kernel(plan: &Plan, proc: BorrowedFd<'_>) -> Result<(), Failure> {
     if plan.guards(Guard::SystemCalls) {
         set(proc, "sys/user/max_user_namespaces", "0")?;
     }
@@ -95,7 +94,7 @@ fn set(proc: BorrowedFd<'_>, name: &str, value: &str) -> Result<(), Failure> {
 }
 
 /// Major and minor version of the running kernel; 0.0 when it does not say.
-pub(crate) fn kernel_version() -> (u32, u32) {
+pub(super) fn kernel_version() -> (u32, u32) {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());

@@ -4,6 +4,7 @@ mod command;
 mod device;
 mod filter;
 mod init;
+mod look;
 mod namespace;
 mod overlay;
 mod restrict;
@@ -14,7 +15,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::message::{self, Reply, Request};
-use crate::{probe, system};
+use crate::system;
 
 /// The verb under which a program offers itself as a [`Launcher`](crate::Launcher).
 pub const HIDDEN_VERB: &str = "__sandbox";
@@ -33,7 +34,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Ok(outcome) => Reply::Outcome(outcome),
             Err(failure) => Reply::Failed(failure),
         },
-        Request::Probe { directory } => Reply::Findings(probe::look(&directory)),
+        Request::Probe { directory } => Reply::Findings(look::look(&directory)),
     };
     // A caller that is gone needs no answer.
     message::write(&channel, &reply).map_or(ExitCode::from(3), |()| ExitCode::SUCCESS)

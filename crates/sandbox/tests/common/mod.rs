@@ -1,5 +1,6 @@
 //! A sandbox that has the host's programs, read-only, for tests that need a shell.
 #![allow(dead_code)] // each test binary uses a part
+#![allow(clippy::unwrap_used)] // allowed in tests, but clippy knows functions marked as tests only
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
