@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+pub mod debian;
 mod expected;
 mod fetch;
 mod mirror;

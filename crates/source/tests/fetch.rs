@@ -18,7 +18,7 @@ fn tries(result: Result<Fetched, FetchError>) -> Vec<Try> {
 }
 
 fn last(result: Result<Fetched, FetchError>) -> Failure {
-    tries(result).pop().unwrap().failure
+    tries(result).pop().expect("the store is tried at least").failure
 }
 
 #[test]
