@@ -3,9 +3,14 @@
 
 mod checksum;
 mod fields;
+pub mod gzip;
 pub mod index;
 pub mod info;
+pub mod package;
+pub mod signature;
 
 pub use checksum::{Checksum, ChecksumError};
 pub use index::{Index, IndexError, Record};
 pub use info::{Info, InfoError};
+pub use package::{Package, PackageError, Problem, Scripts, Table};
+pub use signature::{Keyring, Policy};
