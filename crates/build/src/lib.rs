@@ -2,4 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod analyse;
+mod distro;
+mod graph;
 mod native;
+mod output;
+mod sources;
+mod work;

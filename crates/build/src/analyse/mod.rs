@@ -195,7 +195,7 @@ fn look_at(
     } else if let Some(name) = pkgconfig::name(entry, directories).filter(|_| matches!(entry.kind, Kind::File { .. })) {
         let text = read_first(entry, pkgconfig::MAX_BYTES, open)?;
         let file = pkgconfig::parse(&String::from_utf8_lossy(&text));
-        found.provides.insert(format!("pc:{name}"), file.version.replace('-', "_").parse().ok());
+        found.provides.insert(format!("pc:{name}"), Some(file.version.replace('-', "_").parse().unwrap_or_else(|_| zero())));
         found.depends.extend(file.requires.iter().map(|name| format!("pc:{name}")));
     }
     Ok(())
@@ -302,8 +302,12 @@ fn is_loader(file_name: &str) -> bool {
 
 /// The version in a library's file name, or 0: `libz.so.1.3.1` has 1.3.1.
 fn library_version(file_name: &str) -> Version {
-    let in_name = file_name.split_once(".so.").and_then(|(_, version)| version.parse().ok());
-    in_name.unwrap_or_else(|| "0".parse().unwrap_or_else(|_| unreachable!("0 is a version")))
+    file_name.split_once(".so.").and_then(|(_, version)| version.parse().ok()).unwrap_or_else(zero)
+}
+
+/// The version of what has none. Something is written, since apk installs nothing for the sake of an unversioned name.
+fn zero() -> Version {
+    "0".parse().unwrap_or_else(|_| unreachable!("0 is a version"))
 }
 
 fn is_in(path: &TreePath, directories: &[String]) -> bool {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use serde::Serialize;
 
 /// What a path is, as far as rules ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,8 @@ enum Is {
 }
 
 /// What a step takes out of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Rule {
     /// Headers, static libraries, links for the linker, build-system files.
     Dev {
@@ -49,9 +51,6 @@ pub enum SplitError {
     /// A package was asked to be split from itself.
     #[error("a package can not be split from itself: name another with `package`")]
     Itself,
-    /// There is no pipeline of this name.
-    #[error("`{0}` is no way to split")]
-    Unknown(String),
     /// The target holds something else there.
     #[error("{path} is in both packages")]
     Twice {
