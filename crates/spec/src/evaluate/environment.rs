@@ -1,0 +1,44 @@
+//! What builds and tests see.
+
+use super::Evaluator;
+use super::scope::Scope;
+use crate::image;
+use crate::recipe::Environment;
+
+impl Evaluator<'_> {
+    /// Evaluates an environment; `needs` are the packages that steps and pipelines ask for.
+    pub(super) fn environment(&mut self, scope: &Scope<'_>, written: Option<&image::Document>, needs: Vec<String>) -> Environment {
+        let mut environment = Environment::default();
+        if let Some(written) = written {
+            if let Some(contents) = &written.contents {
+                environment.packages = self.dependency_list(scope, &contents.packages);
+                environment.repositories = self.list(scope, &contents.repositories);
+                environment.repositories.extend(self.list(scope, &contents.build_repositories));
+                environment.keyring = self.list(scope, &contents.keyring);
+            }
+            environment.env = self.map(scope, &written.environment);
+            if let Some(accounts) = &written.accounts {
+                environment.accounts = image::accounts(accounts, &mut self.out);
+            }
+        }
+        environment.packages.extend(needs);
+        if scope.subpackage.is_none() {
+            self.vary(scope, &mut environment.packages);
+        }
+        environment.packages.sort();
+        environment.packages.dedup();
+        environment
+    }
+
+    /// Adds and removes what the options that are switched on say.
+    fn vary(&mut self, scope: &Scope<'_>, packages: &mut Vec<String>) {
+        for (name, option) in &self.document.options {
+            let change = option.environment.as_ref().and_then(|e| e.contents.as_ref()).and_then(|c| c.packages.as_ref());
+            if let (Some(change), true) = (change, self.context.options.contains(&name.value)) {
+                let removed = self.list(scope, &change.remove);
+                packages.retain(|package| !removed.contains(package));
+                packages.extend(self.dependency_list(scope, &change.add));
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! JSON Schema of the languages, made from the same tables that read them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::yaml::{Decode, Field};
+
+/// The named parts of a schema while it is collected.
+#[derive(Debug, Default)]
+pub struct Definitions(BTreeMap<String, Value>);
+
+impl Definitions {
+    /// Adds a record once and returns a reference to it.
+    pub(crate) fn record(&mut self, name: &str, doc: &str, fields: &[Field]) -> Value {
+        let reference = json!({ "$ref": format!("#/$defs/{name}") });
+        if self.0.contains_key(name) {
+            return reference;
+        }
+        // The place is taken before its parts are described: a step may hold steps.
+        self.0.insert(name.to_owned(), Value::Null);
+        let mut properties = serde_json::Map::new();
+        for field in fields {
+            let mut schema = (field.schema)(self);
+            if let Some(object) = schema.as_object_mut() {
+                object.insert("description".to_owned(), json!(field.doc));
+            }
+            properties.insert(field.key.to_owned(), schema);
+        }
+        let required = fields.iter().filter(|f| f.required).map(|f| f.key).collect::<Vec<_>>();
+        let schema = json!({
+            "type": "object",
+            "description": doc.trim(),
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        });
+        self.0.insert(name.to_owned(), schema);
+        reference
+    }
+}
+
+/// A language that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Package definitions.
+    Package,
+    /// Pipeline files.
+    Pipeline,
+    /// Image definitions.
+    Image,
+    /// `distro.yaml`.
+    Distro,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Self; 4] = [Self::Package, Self::Pipeline, Self::Image, Self::Distro];
+
+    /// Returns the name used on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Pipeline => "pipeline",
+            Self::Image => "image",
+            Self::Distro => "distro",
+        }
+    }
+}
+
+/// Returns the JSON Schema (draft 2020-12) of a language.
+#[must_use]
+pub fn schema(language: Language) -> Value {
+    match language {
+        Language::Package => root::<crate::package::Document>("undistro package definition"),
+        Language::Pipeline => root::<crate::pipeline::File>("undistro pipeline"),
+        Language::Image => root::<crate::image::Document>("undistro image definition"),
+        Language::Distro => root::<crate::distro::Document>("undistro distribution"),
+    }
+}
+
+fn root<T: Decode>(title: &str) -> Value {
+    let mut definitions = Definitions::default();
+    let mut schema = T::schema(&mut definitions);
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        object.insert("title".to_owned(), json!(title));
+        object.insert("$defs".to_owned(), json!(definitions.0));
+    }
+    schema
+}

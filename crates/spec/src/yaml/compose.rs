@@ -1,0 +1,219 @@
+//! From the parser's events to a tree: anchors, aliases and merge keys resolved, limits kept.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle};
+
+use super::{Kind, Node, Span, Style};
+use crate::{Code, Diagnostic, Diagnostics};
+
+/// Largest file: the largest definition known has 70 kB; 4 MiB leaves room for generated ones.
+pub const MAX_BYTES: usize = 4 << 20;
+/// Deepest nesting: definitions reach 12; recursion over the tree stays within any thread's stack.
+pub const MAX_DEPTH: usize = 64;
+/// Nodes that aliases may add: real files use a few; without a bound nine lines can stand for 10^9 nodes.
+pub const MAX_ALIASED_NODES: usize = 100_000;
+
+type Events<'a> = Parser<'a, granit_parser::StrInput<'a>>;
+
+/// Reads one document; nothing comes back when the text is not YAML at all.
+pub(crate) fn compose(text: &str, out: &mut Diagnostics) -> Option<Node> {
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        out.push(Diagnostic { span: None, ..Diagnostic::error(Code::Limit, Span::default(), message) });
+        return None;
+    }
+    if let Some(at) = text.find(crate::text::is_reserved) {
+        let message = "the file holds a character that no text uses (U+FDD0 to U+FDEF)";
+        out.push(Diagnostic::error(Code::Encoding, Span::new(at, at + 3), message));
+        return None;
+    }
+    let options = granit_parser::options! {
+        emit_comments: false,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut composer = Composer { parser, text, anchors: HashMap::new(), aliased: 0, out };
+    match composer.document() {
+        Ok(node) => Some(node),
+        Err(diagnostic) => {
+            out.push(*diagnostic);
+            None
+        }
+    }
+}
+
+struct Composer<'a, 'o> {
+    parser: Events<'a>,
+    text: &'a str,
+    anchors: HashMap<usize, (Node, usize)>,
+    aliased: usize,
+    out: &'o mut Diagnostics,
+}
+
+type Composed<T> = Result<T, Box<Diagnostic>>;
+
+impl<'a> Composer<'a, '_> {
+    fn next(&mut self) -> Composed<(Event<'a>, Span)> {
+        match self.parser.next() {
+            Some(Ok((event, span))) => Ok((event, convert(span))),
+            Some(Err(error)) => Err(Box::new(syntax(self.text, &error))),
+            None => Err(Box::new(Diagnostic::error(Code::Syntax, Span::default(), "the file ends too early"))),
+        }
+    }
+
+    fn document(&mut self) -> Composed<Node> {
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentStart(..) => {}
+                Event::StreamEnd => return Ok(Node { kind: Kind::Scalar(String::new(), Style::Plain), span }),
+                event => {
+                    let node = self.node(event, span, 0)?;
+                    self.end()?;
+                    return Ok(node);
+                }
+            }
+        }
+    }
+
+    /// Refuses a second document: whoever wrote it would wonder why it is not read.
+    fn end(&mut self) -> Composed<()> {
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(()),
+                Event::DocumentStart(..) => {
+                    let error = Diagnostic::error(Code::Syntax, span, "a second document begins here");
+                    return Err(Box::new(error.help("a definition is one document: put the second in its own file")));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Composed<Node> {
+        if depth > MAX_DEPTH {
+            let message = format!("nested more than {MAX_DEPTH} deep");
+            return Err(Box::new(Diagnostic::error(Code::Limit, span, message)));
+        }
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+                    _ => Style::Block,
+                };
+                (Node { kind: Kind::Scalar(text.into_owned(), style), span }, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => (self.sequence(span, depth)?, anchor),
+            Event::MappingStart(_, anchor, _) => (self.mapping(span, depth)?, anchor),
+            Event::Alias(id) => return self.alias(id, span),
+            _ => return Err(Box::new(Diagnostic::error(Code::Syntax, span, "a value was expected here"))),
+        };
+        if anchor != 0 {
+            let size = size(&node);
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Composed<Node> {
+        let Some((node, size)) = self.anchors.get(&id) else {
+            let message = "the alias stands inside its own anchor";
+            return Err(Box::new(Diagnostic::error(Code::Syntax, span, message)));
+        };
+        self.aliased += size;
+        if self.aliased > MAX_ALIASED_NODES {
+            let message = format!("aliases add more than {MAX_ALIASED_NODES} values");
+            return Err(Box::new(Diagnostic::error(Code::Limit, span, message)));
+        }
+        Ok(node.clone())
+    }
+
+    fn sequence(&mut self, start: Span, depth: usize) -> Composed<Node> {
+        let mut items = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                let end = items.last().map_or(span.end, |last: &Node| last.span.end);
+                return Ok(Node { kind: Kind::Sequence(items), span: Span::new(start.start, end) });
+            }
+            items.push(self.node(event, span, depth + 1)?);
+        }
+    }
+
+    fn mapping(&mut self, start: Span, depth: usize) -> Composed<Node> {
+        let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut merged: Vec<(Node, Node)> = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                let end = entries.last().map_or(span.end, |(_, last)| last.span.end);
+                let new = merged.into_iter().filter(|(key, _)| find(&entries, key).is_none()).collect::<Vec<_>>();
+                entries.extend(new);
+                return Ok(Node { kind: Kind::Mapping(entries), span: Span::new(start.start, end) });
+            }
+            let key = self.node(event, span, depth + 1)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span, depth + 1)?;
+            if matches!(&key.kind, Kind::Scalar(text, Style::Plain) if text == "<<") {
+                self.merge(value, &mut merged);
+            } else if let Some(first) = find(&entries, &key) {
+                let name = key.as_str().unwrap_or("…");
+                let error = Diagnostic::error(Code::DuplicateKey, key.span, format!("the key `{name}` stands here twice"));
+                self.out.push(error.label("again").related(first.span, "first here").help("keep one of them"));
+            } else {
+                entries.push((key, value));
+            }
+        }
+    }
+
+    /// Takes over the keys of a merged mapping, or of a list of them, of which the first wins.
+    fn merge(&mut self, value: Node, merged: &mut Vec<(Node, Node)>) {
+        match value.kind {
+            Kind::Mapping(entries) => {
+                for (key, value) in entries {
+                    if find(merged, &key).is_none() {
+                        merged.push((key, value));
+                    }
+                }
+            }
+            Kind::Sequence(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
+            Kind::Scalar(..) => {
+                let error = Diagnostic::error(Code::WrongType, value.span, "`<<` takes a mapping or a list of mappings");
+                self.out.push(error);
+            }
+        }
+    }
+}
+
+fn find<'n>(entries: &'n [(Node, Node)], key: &Node) -> Option<&'n Node> {
+    let text = key.as_str()?;
+    entries.iter().map(|(key, _)| key).find(|key| key.as_str() == Some(text))
+}
+
+fn size(node: &Node) -> usize {
+    match &node.kind {
+        Kind::Scalar(..) => 1,
+        Kind::Sequence(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Kind::Mapping(entries) => 1 + entries.iter().map(|(key, value)| size(key) + size(value)).sum::<usize>(),
+    }
+}
+
+fn convert(span: granit_parser::Span) -> Span {
+    let start = span.start.byte_offset().unwrap_or(0);
+    Span::new(start, span.end.byte_offset().unwrap_or(start))
+}
+
+fn syntax(text: &str, error: &granit_parser::ScanError) -> Diagnostic {
+    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let line_end = text[text.floor_char_boundary(at)..].find('\n').map_or(text.len(), |n| at + n);
+    let width = usize::from(line_end > at);
+    let diagnostic = Diagnostic::error(Code::Syntax, Span::new(at, at + width), format!("not YAML: {}", error.info()));
+    if text[..at].rsplit('\n').next().is_some_and(|line| line.contains('\t')) || text[at..].starts_with('\t') {
+        return diagnostic.help("YAML is indented with spaces, not with tabs");
+    }
+    diagnostic
+}
