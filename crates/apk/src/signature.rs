@@ -221,6 +221,36 @@ pub(crate) fn check(signed: &[u8], signatures: &[Signature], keys: &Keyring, pol
     }
 }
 
+/// Whether the first name in a tar is that of a signature.
+pub(crate) fn is_signature(tar: &[u8]) -> bool {
+    let mut first = None;
+    let stopped = tarball::read(tar, |item, _| {
+        first = Some(item.entry.path);
+        Err(tarball::ReadError::Encoding("only the first entry is wanted".into()))
+    });
+    stopped.is_err() && first.is_some_and(|path| path.as_str().starts_with(".SIGN."))
+}
+
+/// Why the signatures of a member can not be read.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    Archive(tarball::ReadError),
+    Name(SignatureError),
+}
+
+/// Reads the signatures of one member, given its tar.
+pub(crate) fn read(tar: &[u8]) -> Result<Vec<Signature>, ReadError> {
+    let mut found = Vec::new();
+    tarball::read(tar, |item, content| {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).map_err(tarball::ReadError::Format)?;
+        found.push((String::from(item.entry.path), bytes));
+        Ok(())
+    })
+    .map_err(ReadError::Archive)?;
+    found.into_iter().map(|(name, bytes)| Signature::parse(&name, bytes).ok_or(ReadError::Name(SignatureError::Name { name }))).collect()
+}
+
 /// Signs `signed` and returns the member that goes before it.
 pub(crate) fn member(signed: &[u8], key: &Named<PrivateKey>) -> Result<Vec<u8>, KeyError> {
     let bytes = key.key().sign_sha256(signed)?;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Layout, Package, PackageError, Problem, SCRIPT_NAMES, Scripts, doing};
 use crate::gzip::{Member, MemberError, read_member};
 use crate::info::PackageInfo;
-use crate::signature::{MAX_MEMBER, Signature, SignatureError};
+use crate::signature::{self, MAX_MEMBER, Signature, is_signature};
 use crate::{Checksum, Record};
 
 /// The most bytes of a control member: `.PKGINFO` and seven scripts. The largest of the field lists some 10,000
@@ -82,7 +82,10 @@ impl Front {
             if front.signature.len() + member.raw.len().max(member.unpacked.len()) > MAX_MEMBER {
                 return Err(Problem::MemberSize { member: "signature", limit: MAX_MEMBER });
             }
-            front.signatures.extend(signatures(&member.unpacked)?);
+            front.signatures.extend(signature::read(&member.unpacked).map_err(|error| match error {
+                signature::ReadError::Archive(source) => Problem::Archive { member: "signature", source },
+                signature::ReadError::Name(error) => Problem::Signature(error),
+            })?);
             front.signature.extend(member.raw);
         }
     }
@@ -120,29 +123,6 @@ impl Front {
             layout: Layout { signature, control, data },
         })
     }
-}
-
-/// Whether the first name in a tar is that of a signature.
-fn is_signature(tar: &[u8]) -> bool {
-    let mut first = None;
-    let stopped = tarball::read(tar, |item, _| {
-        first = Some(item.entry.path);
-        Err(tarball::ReadError::Encoding("only the first entry is wanted".into()))
-    });
-    stopped.is_err() && first.is_some_and(|path| path.as_str().starts_with(".SIGN."))
-}
-
-/// Reads the signatures of one member.
-pub(crate) fn signatures(tar: &[u8]) -> Result<Vec<Signature>, Problem> {
-    let mut found = Vec::new();
-    tarball::read(tar, |item, content| {
-        let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes).map_err(tarball::ReadError::Format)?;
-        found.push((String::from(item.entry.path), bytes));
-        Ok(())
-    })
-    .map_err(|source| Problem::Archive { member: "signature", source })?;
-    found.into_iter().map(|(name, bytes)| Signature::parse(&name, bytes).ok_or(Problem::Signature(SignatureError::Name { name }))).collect()
 }
 
 /// What the control member holds.

@@ -4,6 +4,8 @@
 //! lines, `a:content=<sha256>` and `a:file=<sha256>`. `a` is a letter of the installed database, which every apk-tools
 //! since 2.4 and apko pass over in an index without a word; an unused letter would make apk-tools warn that it is old.
 
+mod archive;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -51,8 +53,8 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Why an index can not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why an index can not be read or written.
+#[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The text is not UTF-8.
     #[error("line {line} of APKINDEX is not UTF-8")]
@@ -76,6 +78,48 @@ pub enum IndexError {
         /// What is wrong.
         reason: String,
     },
+    /// The file can not be read.
+    #[error("while reading an index")]
+    Io(#[source] std::io::Error),
+    /// A gzip member is not sound.
+    #[error("the gzip member at byte {offset} of the index can not be read")]
+    Member {
+        /// Where it begins.
+        offset: usize,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is larger than is sane.
+    #[error("the index has more than {limit} bytes")]
+    Size {
+        /// The limit.
+        limit: usize,
+    },
+    /// The archive is not sound.
+    #[error("the archive of the index")]
+    Archive(#[source] base::tarball::ReadError),
+    /// Something else than `DESCRIPTION` and `APKINDEX` is in it, or one of them twice.
+    #[error("the index holds `{name}`, or holds it twice; there should be DESCRIPTION and APKINDEX")]
+    Entry {
+        /// The name.
+        name: String,
+    },
+    /// There is no `APKINDEX`.
+    #[error("the archive holds no APKINDEX")]
+    NoIndex,
+    /// It is of apk's version 3.
+    #[error("it is an index of apk version 3 (ADB); only version 2 is read")]
+    Version3,
+    /// It does not count as signed.
+    #[error("the index: {0}")]
+    Signature(crate::signature::SignatureError),
+    /// It can not be signed.
+    #[error("the index can not be signed")]
+    Sign(#[source] attest::key::KeyError),
+    /// A record can not be written.
+    #[error("a record of the index")]
+    Record(#[source] InfoError),
 }
 
 impl Index {
@@ -111,7 +155,7 @@ impl Index {
     }
 
     /// Prints the text of `APKINDEX`, sorted by name, version and checksum.
-    pub fn to_text(&self) -> Result<String, InfoError> {
+    pub fn to_text(&self) -> Result<String, IndexError> {
         let mut records: Vec<_> = self.records.iter().collect();
         records.sort_by(|a, b| {
             let key = |record: &Record| (record.info.name.clone(), record.info.version.clone(), record.checksum);
@@ -119,7 +163,7 @@ impl Index {
         });
         let mut text = String::new();
         for record in records {
-            record.print(&mut text)?;
+            record.print(&mut text).map_err(IndexError::Record)?;
             text.push('\n');
         }
         Ok(text)
