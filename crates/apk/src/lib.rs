@@ -8,6 +8,7 @@ pub mod index;
 pub mod info;
 pub mod package;
 pub mod signature;
+pub mod solve;
 
 pub use checksum::{Checksum, ChecksumError};
 pub use index::{Index, IndexError, Record};

@@ -1,0 +1,97 @@
+//! The solver: which packages a world needs, in which order they are installed, or why there is no answer.
+//!
+//! A complete search in apk's order of preference ([`search`] decides, concludes and learns); see `docs/solver.md` for the rules.
+//!
+//! ```
+//! use apk::solve::{Policy, Repository, World, solve};
+//!
+//! let index = apk::Index::parse(b"P:a\nV:1\nD:so:b.so.1\n\nP:b\nV:2\np:so:b.so.1=1.0\n").unwrap();
+//! let repositories = [Repository::new(&index.records)];
+//! let solution = solve(&World::parse("a").unwrap(), &repositories, Policy::Apk, &[]).unwrap();
+//! let names: Vec<_> = solution.packages.iter().map(|chosen| chosen.record.info.identity()).collect();
+//! assert_eq!(names, ["b-2", "a-1"]);
+//! ```
+
+mod decide;
+mod found;
+mod learn;
+mod order;
+mod prefer;
+mod propagate;
+mod request;
+mod search;
+mod solution;
+mod state;
+mod table;
+mod tolerant;
+mod turn;
+mod universe;
+
+pub use request::{Flags, Mark, Policy, Request, World};
+pub use solution::{Change, Chosen, Kind, Solution};
+pub use universe::Universe;
+
+use crate::Record;
+
+/// What one repository offers.
+#[derive(Debug, Clone)]
+pub struct Repository<'a> {
+    /// With a tag, packages are taken from it only for wants that are pinned to the tag (`name@tag`), and what those need.
+    pub tag: Option<String>,
+    /// 0 is the most preferred. [`Policy::Ranked`] looks at it first, the others last.
+    pub rank: u32,
+    /// Its packages. Their order does not matter.
+    pub records: &'a [Record],
+    /// Whether its files can be had. Of one that is out of reach only what is installed can be used.
+    pub reachable: bool,
+}
+
+impl<'a> Repository<'a> {
+    /// Makes a repository without a tag, of rank 0, within reach.
+    #[must_use]
+    pub const fn new(records: &'a [Record]) -> Self {
+        Self { tag: None, rank: 0, records, reachable: true }
+    }
+
+    /// Sets its rank.
+    #[must_use]
+    pub fn ranked(self, rank: u32) -> Self {
+        Self { rank, ..self }
+    }
+
+    /// Sets its tag.
+    #[must_use]
+    pub fn tagged(self, tag: impl Into<String>) -> Self {
+        Self { tag: Some(tag.into()), ..self }
+    }
+
+    /// Says that its files can not be had.
+    #[must_use]
+    pub fn out_of_reach(self) -> Self {
+        Self { reachable: false, ..self }
+    }
+}
+
+/// A package that is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// What the installed database says of it.
+    pub record: Record,
+    /// The tag of the repository that it came from.
+    pub tag: Option<String>,
+}
+
+/// There is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unable to select packages")]
+pub struct Unsolvable;
+
+/// Solves a world over repositories. Use a [`Universe`] to solve more than once over the same.
+pub fn solve<'a>(
+    world: &World,
+    repositories: &'a [Repository<'a>],
+    policy: Policy,
+    installed: &'a [Present],
+) -> Result<Solution<'a>, Unsolvable> {
+    Universe::new(repositories, installed, None).solve(&Request::new(world.clone(), policy))
+}
