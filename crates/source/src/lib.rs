@@ -5,14 +5,18 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod bundle;
 pub mod debian;
 mod expected;
 mod fetch;
+mod identity;
 mod mirror;
 
 pub use archive::{Compression, Limits, UnpackError, Unpacked, decompress, place_file, unpack};
+pub use bundle::{Bundle, BundleError, Bundled, Listed};
 pub use expected::{Expected, ExpectedError, Sha512};
 pub use fetch::{
     Failure, FetchError, Fetched, Fetcher, Location, LocationError, MAX_SOURCE, Origin, Place, Request, Settings, SettingsError, Try,
 };
+pub use identity::Identity;
 pub use mirror::{MirrorError, Mirrored, mirror};

@@ -272,3 +272,30 @@ fn refuses_authorities_that_are_none() {
     let settings = Settings { authorities: Some(b"no certificate".to_vec()), ..quick() };
     assert!(source::Fetcher::new(&place.store, settings).is_err());
 }
+
+#[test]
+fn a_bundle_holds_every_source_once_and_the_same_bytes_each_time() {
+    use source::{Bundle, Bundled, Identity};
+    let server = Server::start([("/x", Answer::File(BYTES.to_vec())), ("/y", Answer::File(b"second".to_vec()))]);
+    let place = Place::new();
+    let fetcher = place.fetcher(quick());
+    let bundled = |package: &str, bytes: &[u8], path: &str| {
+        let request = request(bytes, [server.url(path)]);
+        Bundled { package: package.into(), identity: Identity::of(&request), request }
+    };
+    let wanted = vec![bundled("b", BYTES, "/x"), bundled("a", BYTES, "/x"), bundled("a", b"second", "/y")];
+    let tar = |wanted: Vec<Bundled>| {
+        let mut bytes = Vec::new();
+        Bundle::collect(&fetcher, wanted, &()).unwrap().write_tar(&mut bytes, 7).unwrap();
+        Digest::of(bytes)
+    };
+    let reversed: Vec<_> = wanted.iter().rev().cloned().collect();
+    let bundle = Bundle::collect(&fetcher, wanted.clone(), &()).unwrap();
+    let packages: std::collections::BTreeSet<_> = bundle.sources.iter().map(|one| one.packages.join(" ")).collect();
+    assert_eq!(packages.into_iter().collect::<Vec<_>>(), ["a", "a b"]);
+    let folder = place.dir.path().join("bundle");
+    bundle.write_folder(&folder).unwrap();
+    assert_eq!(fs_err::read(folder.join("a/x.tar.gz")).unwrap(), BYTES);
+    assert!(fs_err::read_to_string(folder.join("sources.json")).unwrap().contains(&Digest::of(b"second").to_string()));
+    assert_eq!(tar(wanted), tar(reversed));
+}

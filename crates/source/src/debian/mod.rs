@@ -11,6 +11,7 @@ mod host;
 mod index;
 mod relation;
 mod release;
+mod relock;
 mod signature;
 mod version;
 
@@ -22,5 +23,6 @@ pub use host::{Host, KEYRING, host, host_mirror};
 pub use index::{IndexError, Package, SourceFile, SourcePackage};
 pub use relation::{Alternative, Clause, Relation, RelationError};
 pub use release::{Listed, Release, ReleaseError};
+pub use relock::{Looked, Pinned, Replacement, Standing, look_after};
 pub use signature::{Authority, Signature, SignatureError, Signer, Unchecked};
 pub use version::{Version, VersionError};

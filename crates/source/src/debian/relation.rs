@@ -1,5 +1,7 @@
 //! What one Debian package says of others: `a (>= 1) | b, c:any` (Debian Policy 7.1).
 
+use std::fmt;
+
 use super::{Version, VersionError};
 
 /// How a version is compared.
@@ -103,6 +105,21 @@ impl Alternative {
     }
 }
 
+impl fmt::Display for Alternative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let Some((relation, version)) = &self.version else { return Ok(()) };
+        let operator = Relation::ALL.iter().find(|(_, known)| known == relation).map_or("", |(text, _)| text);
+        write!(f, " ({operator} {version})")
+    }
+}
+
+impl fmt::Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(at, one)| write!(f, "{}{one}", if at > 0 { " | " } else { "" }))
+    }
+}
+
 impl Clause {
     /// Parses a whole field, such as `Depends`.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, RelationError> {
@@ -123,6 +140,8 @@ mod tests {
         let accepts = |clause: usize, version: &str| clauses[clause].0[0].accepts(&version.parse().unwrap());
         assert!(accepts(0, "2.41") && !accepts(0, "2.36") && accepts(1, "1") && accepts(2, "5.40") && !accepts(2, "5.42"));
         assert!(accepts(3, "1:2-3") && !accepts(3, "2-3"));
+        let printed: Vec<_> = clauses.iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["libc6 (>= 2.38)", "mawk | awk", "perl (<< 5.42~)", "x (= 1:2-3)"]);
         assert!(Clause::parse_list("").unwrap().is_empty());
     }
 
