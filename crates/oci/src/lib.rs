@@ -18,7 +18,7 @@ mod validate;
 
 pub use archive::{Format, UnknownFormat, write};
 pub use blobs::{Blobs, closure};
-pub use config::{Config, Execution, History, RootFs};
+pub use config::{Config, Empty, Execution, History, RootFs};
 pub use descriptor::{Descriptor, Platform};
 pub use error::OciError;
 pub use index::Index;

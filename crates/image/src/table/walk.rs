@@ -1,5 +1,7 @@
 //! Paths within a table: where symbolic links lead, and the directories above.
 
+use std::ops::Bound;
+
 use base::tree::{Entry, Kind, TreePath};
 
 use super::{Content, DIRECTORY_TIME, Reason, Row, Table};
@@ -52,6 +54,13 @@ impl Table {
     pub(crate) fn leads_to_directory(&self, path: &TreePath) -> Option<TreePath> {
         let end = self.follow(path, true).ok()?;
         self.rows.get(&end).is_some_and(|row| row.entry.is_directory()).then_some(end)
+    }
+
+    /// Returns the first path below a directory.
+    pub(crate) fn first_below(&self, directory: &TreePath) -> Option<&TreePath> {
+        let next = self.rows.range((Bound::Excluded(directory), Bound::Unbounded)).next();
+        let is_below = |path: &TreePath| path.as_str().strip_prefix(directory.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        next.map(|(path, _)| path).filter(|path| is_below(path))
     }
 
     /// Makes the directories above `path` that no package has stated so far.

@@ -1,0 +1,211 @@
+//! Images composed of small packages: sound, the same each time, and what the definition says.
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use apk::Package;
+use base::tree::Entry;
+use base::{Arch, Digest, Store};
+use common::{Draft, compose, definition, directory, distro, drafts, file, lock, path};
+use image::{Composed, ImageError, table};
+use oci::{Config, Manifest, tree, validate};
+
+const NGINX: &str = "
+accounts:
+  run-as: nonroot
+  users: [{username: nonroot, uid: 65532}]
+  groups: [{groupname: nonroot, gid: 65532}]
+entrypoint: {command: /usr/bin/program --serve}
+cmd: -g 'daemon off;'
+stop-signal: SIGQUIT
+work-dir: /tmp
+volumes: [/data]
+environment: {LANG: C}
+annotations: {org.opencontainers.image.title: demo}
+paths:
+  - {path: /var/run/demo, type: directory, uid: 65532, gid: 65532, permissions: 0o700}
+  - {path: /usr/bin/program, type: permissions, permissions: 0o755}
+  - {path: /usr/bin/third, type: hardlink, source: /usr/bin/program}
+  - {path: /etc/empty, type: empty-file}
+layering: {strategy: origin, budget: 2}
+";
+
+fn stored() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    (dir, store)
+}
+
+fn merged(store: &Store, image: &Composed) -> tree::Tree {
+    let manifest = Manifest::read(store, &image.manifest).unwrap();
+    tree::merged(store, &manifest, &|_| true).unwrap()
+}
+
+fn listing(tree: &tree::Tree) -> String {
+    let line = |(entry, layer): &(Entry, usize)| {
+        let kind = serde_json::to_string(&entry.kind).unwrap();
+        format!("{layer} {:4o} {}:{} {} {kind}\n", entry.mode, entry.uid, entry.gid, entry.path)
+    };
+    tree.entries.values().map(line).collect()
+}
+
+#[test]
+fn every_image_is_sound() {
+    let (_dir, store) = stored();
+    for text in ["{}", NGINX, "layering: {strategy: origin, budget: 9}"] {
+        let image = compose(&store, &drafts(), &definition(text));
+        let index = image::index(&store, std::slice::from_ref(&image)).unwrap();
+        assert_eq!(validate(&store, &[index]).unwrap(), [], "{text}");
+    }
+}
+
+#[test]
+fn the_definition_is_what_runs() {
+    let (_dir, store) = stored();
+    let image = compose(&store, &drafts(), &definition(NGINX));
+    let config = Config::read(&store, &image.config).unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&config).unwrap());
+    insta::assert_snapshot!(listing(&merged(&store, &image)));
+}
+
+#[test]
+fn the_same_packages_give_the_same_image_in_one_layer_or_many() {
+    let (_dir, store) = stored();
+    let trees = ["{}", "layering: {strategy: origin, budget: 1}", "layering: {strategy: origin, budget: 9}"].map(|text| {
+        let tree = merged(&store, &compose(&store, &drafts(), &definition(text)));
+        tree.entries.into_values().map(|(entry, _)| entry).collect::<Vec<_>>()
+    });
+    assert_eq!(trees[0], trees[1]);
+    assert_eq!(trees[1], trees[2]);
+}
+
+#[test]
+fn is_the_same_in_another_store_and_when_composed_again() {
+    let (_a, first) = stored();
+    let (_b, second) = stored();
+    let image = compose(&first, &drafts(), &definition(NGINX));
+    assert_eq!(compose(&first, &drafts(), &definition(NGINX)), image, "from records");
+    assert_eq!(compose(&second, &drafts(), &definition(NGINX)), image, "from nothing");
+}
+
+#[test]
+fn who_signed_a_package_changes_nothing() {
+    let (dir, store) = stored();
+    let packages: Vec<_> = drafts().iter().map(|draft| draft.store(&store)).collect();
+    let locks = [1, 2].map(|n| {
+        let key = attest::key::PrivateKey::generate(2048).unwrap();
+        let key = attest::key::Named::new(format!("key{n}"), key).unwrap();
+        let signed = packages.iter().enumerate().map(|(place, package)| {
+            let file = dir.path().join(format!("{n}-{place}.apk"));
+            package.write_signed(&key, &mut fs_err::File::create(&file).unwrap()).unwrap();
+            Package::open(&file).unwrap()
+        });
+        lock(&signed.collect::<Vec<_>>())
+    });
+    assert_eq!(locks[0], locks[1]);
+}
+
+#[test]
+fn a_layer_is_shared_by_images_that_share_an_origin() {
+    let (_dir, store) = stored();
+    let layered = definition("layering: {strategy: origin, budget: 9}");
+    let one = compose(&store, &drafts(), &layered);
+    let mut with_more = drafts();
+    with_more.push(Draft::new("more", vec![file("usr/share/more", "more")]));
+    let other = compose(&store, &with_more, &layered);
+    let digests = |image: &Composed| image.layers.iter().map(|layer| layer.descriptor.digest).collect::<BTreeSet<Digest>>();
+    assert!(digests(&one).intersection(&digests(&other)).count() >= 3, "base, library, program");
+}
+
+#[test]
+fn the_time_is_that_of_the_newest_package_and_never_beyond_the_ceiling() {
+    let (_dir, store) = stored();
+    let with_time = |time: Option<i64>| {
+        let mut draft = Draft::new("a", vec![file("a", "a")]);
+        draft.info.build_time = time;
+        compose(&store, &[draft], &definition("{}")).created
+    };
+    assert_eq!((with_time(Some(7)), with_time(Some(5000)), with_time(None)), (7, 1000, 10));
+}
+
+#[test]
+fn the_sbom_holds_every_package_and_what_it_says_of_itself() {
+    let (_dir, store) = stored();
+    let mut drafts = drafts();
+    let component = attest::spdx::Component {
+        name: "program".into(),
+        version: "1.0-r0".into(),
+        arch: "x86_64".into(),
+        distro: "undistro".into(),
+        license: "Zlib".into(),
+        ..attest::spdx::Component::default()
+    };
+    let own = attest::spdx::package(&component, 100, &image::namespace(&distro())).unwrap().to_json();
+    drafts[2].files.push(file("var/lib/db/sbom/program-1.0-r0.spdx.json", &own));
+    let image = compose(&store, &drafts, &definition("{}"));
+    let document = attest::spdx::Document::from_json(&store.read_blob(&image.sbom).unwrap(), "demo").unwrap();
+    let told: Vec<_> = document.packages.iter().map(|one| (one.name.as_str(), one.license_declared.as_str())).collect();
+    let none = "NOASSERTION";
+    assert_eq!(
+        told,
+        [("demo", none), ("undistro", none), ("base", "MIT"), ("library", "MIT"), ("program", "Zlib"), ("program-data", "MIT")]
+    );
+    assert!(document.packages[0].checksums.iter().any(|sum| sum.checksum_value == image.manifest.digest.hex()));
+    let depends = document.relationships.iter().filter(|one| one.relationship_type == attest::spdx::Relation::DEPENDS_ON);
+    assert_eq!(depends.count(), 2);
+
+    drafts[2].files.pop();
+    drafts[2].files.push(file("var/lib/db/sbom/program-1.0-r0.spdx.json", "{}"));
+    let packages: Vec<_> = drafts.iter().map(|draft| draft.store(&store)).collect();
+    let error = image::compose(&store, "demo", &lock(&packages), &definition("{}"), &distro(), &()).unwrap_err();
+    assert!(matches!(error, ImageError::Spdx(_)), "{error}");
+}
+
+#[test]
+fn refuses_what_does_not_fit() {
+    let (_dir, store) = stored();
+    let packages: Vec<_> = drafts().iter().map(|draft| draft.store(&store)).collect();
+    let fail =
+        |lock: &image::Lock, text: &str| image::compose(&store, "demo", lock, &definition(text), &distro(), &()).unwrap_err().to_string();
+    let good = lock(&packages);
+
+    let mut swapped = good.clone();
+    swapped.packages[0].content = good.packages[1].content;
+    assert!(fail(&swapped, "{}").contains("the lock names base-1.0-r0, and the package sha256:"), "{}", fail(&swapped, "{}"));
+    let mut missing = good.clone();
+    missing.packages[0].content = Digest::of("nowhere");
+    assert!(fail(&missing, "{}").starts_with("sha256:"));
+    let other = image::Lock { arch: Arch::Aarch64, ..good.clone() };
+    assert_eq!(fail(&other, "{}"), "base-1.0-r0 is for x86_64, and the image for aarch64");
+    assert_eq!(fail(&good, "format: erofs"), "`format` is not supported yet");
+    assert_eq!(
+        fail(&good, "paths: [{path: /nowhere, type: permissions, permissions: 0o644}]"),
+        "`paths` names `/nowhere`: there is nothing at it"
+    );
+    let clash = Draft::new("clash", vec![directory("etc", 0o755), file("etc/passwd", "x")]).store(&store);
+    let both = lock(&[packages[0].clone(), clash]);
+    assert_eq!(
+        fail(&both, "{}"),
+        "base-1.0-r0 and clash-1.0-r0 both hold `etc/passwd`: the content differs, and neither replaces the other"
+    );
+}
+
+#[test]
+fn nothing_of_a_package_is_lost_or_added() {
+    let (_dir, store) = stored();
+    let packages: Vec<_> = drafts().iter().map(|draft| draft.store(&store)).collect();
+    let tables: Vec<_> = packages.iter().map(|package| package.table().unwrap()).collect();
+    let contributions: Vec<_> = packages
+        .iter()
+        .zip(&tables)
+        .map(|(package, table)| table::Contribution { info: package.info(), entries: &table.entries })
+        .collect();
+    let expected: Vec<_> = table::merge(&contributions).unwrap().entries().filter(|entry| !entry.path.as_str().contains("apk")).collect();
+    let image = image::compose(&store, "demo", &lock(&packages), &definition("{}"), &distro(), &()).unwrap();
+    let found: Vec<_> =
+        merged(&store, &image).entries.into_values().map(|(entry, _)| entry).filter(|entry| !entry.path.as_str().contains("apk")).collect();
+    assert_eq!(found, expected);
+    assert!(found.iter().any(|entry| entry.path == path("usr/lib/old.so.1") && entry.size() == 3), "the link kept the replaced bytes");
+}
