@@ -6,5 +6,7 @@ mod distro;
 mod graph;
 mod native;
 mod output;
+mod run;
+pub mod seed;
 mod sources;
 mod work;

@@ -1,0 +1,26 @@
+//! Seeds: foreign packages that build the first of ours, as packages of our own kind.
+//!
+//! ```text
+//! seed.yaml   what is wanted            spec::seed::Seed
+//! seed.lock   what that is, by hash     Lock         <- resolve(seed, Debian's index)
+//! seed        packages in the store     Repository   <- repository(lock): fetch, convert, check together
+//! ```
+//!
+//! No maintainer script is run. A seed provides `seed:<name>`, by which it can be told from what we built.
+
+mod convert;
+mod diff;
+mod error;
+mod lock;
+mod repository;
+mod resolve;
+mod spool;
+mod tree;
+mod version;
+
+pub use convert::FORMAT;
+pub use diff::difference;
+pub use error::SeedError;
+pub use lock::{Lock, Locked, Release};
+pub use repository::{Repository, is_seed, repository, requests};
+pub use resolve::{ResolveError, Unmet, resolve};
