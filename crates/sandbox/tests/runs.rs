@@ -255,28 +255,6 @@ fn a_file_can_be_bound() {
 }
 
 #[test]
-fn a_command_over_sixty_directories_starts_at_once() {
-    let scene = Scene::new();
-    let lowers: Vec<_> = (0..60).map(|number| scene.path(&format!("lower/{number}"))).collect();
-    for lower in &lowers {
-        fs_err::create_dir(lower).unwrap();
-    }
-    let mut plan = scene.plan("");
-    plan.root = Root::overlay(lowers, scene.path("scratch"));
-    plan.command = vec!["/bin/true".to_owned()];
-    let times: Vec<Duration> = (0..20)
-        .map(|_| {
-            let started = Instant::now();
-            assert_eq!(see(&plan).good(), "");
-            started.elapsed()
-        })
-        .collect();
-    // The best of many: the others tell how busy the machine is.
-    let best = times.iter().min().unwrap();
-    assert!(*best <= Duration::from_millis(25), "{times:?}");
-}
-
-#[test]
 fn a_machine_that_runs_sandboxes_is_found_fit() {
     let scene = Scene::new();
     let findings = sandbox::probe(&common::launcher(), &scene.path("outside")).unwrap();
