@@ -21,6 +21,9 @@ pub use license::{Licenses, licenses};
 pub use package::{Component, Linked, Source, SourceKind, package};
 pub use purl::Purl;
 
+#[cfg(test)]
+pub(crate) use package::tests::zlib as example;
+
 /// What SPDX writes where nothing is stated.
 pub const NO_ASSERTION: &str = "NOASSERTION";
 

@@ -223,4 +223,4 @@ fn describe_linked(document: &mut Document, linked: &Linked) -> Element {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
