@@ -11,6 +11,8 @@
 
 mod extract;
 mod open;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod walk;
 mod write;

@@ -60,26 +60,26 @@ fn append(tar: &mut tarball::Writer<impl Write>, entry: &Entry, open: &mut Opene
             }
             tar.append(entry, &record(Checksum::sha1(&bytes)), &mut &bytes[..]).map_err(pack)
         }
-        Kind::File { .. } => {
-            let mut first = Summing::new(open(entry).map_err(pack)?);
-            io::copy(&mut first, &mut io::sink()).map_err(pack)?;
+        Kind::File { size, .. } => {
+            let mut first = Summing::new(open(entry).map_err(pack)?.take(size + 1));
+            let length = io::copy(&mut first, &mut io::sink()).map_err(pack)?;
             let sum = first.finish();
-            let mut second = Summing::new(open(entry).map_err(pack)?);
+            let mut second = Summing::new(open(entry).map_err(pack)?.take(*size));
             tar.append(entry, &record(sum), &mut second).map_err(pack)?;
-            if second.finish() == sum { Ok(()) } else { Err(Problem::Changed { path: entry.path.clone() }) }
+            if length == *size && second.finish() == sum { Ok(()) } else { Err(Problem::Changed { path: entry.path.clone() }) }
         }
         _ => tar.append(entry, &BTreeMap::new(), &mut io::empty()).map_err(pack),
     }
 }
 
 /// Hashes what is read by SHA-1.
-struct Summing {
-    inner: Box<dyn Read>,
+struct Summing<R> {
+    inner: R,
     sha1: Sha1,
 }
 
-impl Summing {
-    fn new(inner: Box<dyn Read>) -> Self {
+impl<R: Read> Summing<R> {
+    fn new(inner: R) -> Self {
         Self { inner, sha1: Sha1::new() }
     }
 
@@ -88,7 +88,7 @@ impl Summing {
     }
 }
 
-impl Read for Summing {
+impl<R: Read> Read for Summing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
         self.sha1.update(&buffer[..n]);
