@@ -5,6 +5,7 @@
 //! it only provides. What provides a name without version and priority may serve it, but never comes in for that reason: so a need
 //! may be served by a package that nothing founds, and then the answer is none.
 
+use super::request::Flags;
 use super::state::{Clause, Literal, Rule, Search, Value};
 use super::table::{Name, Package, Requirement, Table};
 
@@ -49,7 +50,10 @@ impl Search<'_> {
     pub(crate) fn settle(&self) -> Result<Vec<Package>, Clause> {
         let founded = self.found();
         match self.first_unserved(&founded) {
-            None => Ok(self.trail.iter().copied().filter(|package| self.is_in(*package) && founded.has(*package)).collect()),
+            None => match self.first_outdated(&founded) {
+                None => Ok(self.trail.iter().copied().filter(|package| self.is_in(*package) && founded.has(*package)).collect()),
+                Some(clause) => Err(clause),
+            },
             Some(unserved) => Err(self.border(unserved, &founded)),
         }
     }
@@ -127,7 +131,8 @@ impl Search<'_> {
     /// Returns the packages that need a name for which the package may be chosen.
     fn askers(&self, package: Package) -> impl Iterator<Item = Package> {
         let entry = &self.universe.packages[package];
-        let strong = entry.satisfies.iter().filter(move |requirement| self.may_serve(package, self.universe.requirements[**requirement].name));
+        let strong =
+            entry.satisfies.iter().filter(move |requirement| self.may_serve(package, self.universe.requirements[**requirement].name));
         strong.flat_map(move |&requirement| {
             let owners = self.universe.requirements[requirement].owners.iter().copied();
             owners.filter(move |owner| self.holds(Rule::Depends(*owner, requirement)))
@@ -145,7 +150,8 @@ impl Search<'_> {
         };
         let entry = &self.universe.packages[package];
         let allowed = || {
-            entry.is_untagged() || self.trigger_pins(package, founded).into_iter().chain([founded.pins[package]]).any(|pins| entry.tags & pins != 0)
+            entry.is_untagged()
+                || self.trigger_pins(package, founded).into_iter().chain([founded.pins[package]]).any(|pins| entry.tags & pins != 0)
         };
         self.is_in(package) && !founded.has(package) && entry.install_if.iter().all(holds) && allowed()
     }
@@ -161,9 +167,11 @@ impl Search<'_> {
         let served = |candidates: &[Package], owner: Option<Package>| {
             candidates.iter().any(|candidate| founded.needed[*candidate] || (owner == Some(*candidate) && founded.has(*candidate)))
         };
-        let want = self.wants.iter().enumerate().find(|(at, want)| {
-            !want.dependency.conflict && self.holds(Rule::Want(*at)) && !served(&want.candidates, None)
-        });
+        let want = self
+            .wants
+            .iter()
+            .enumerate()
+            .find(|(at, want)| !want.dependency.conflict && self.holds(Rule::Want(*at)) && !served(&want.candidates, None));
         if let Some((at, _)) = want {
             return Some(Unserved::Want(at));
         }
@@ -171,6 +179,31 @@ impl Search<'_> {
             founded.has(*owner) && !served(&self.universe.requirements[*requirement].candidates, Some(*owner))
         });
         needed.map(|(owner, requirement)| Unserved::Depends(*owner, *requirement))
+    }
+
+    /// Where only the latest will do, returns a clause: the latest is in, or what asks for it is out.
+    fn first_outdated(&self, founded: &Founded) -> Option<Clause> {
+        if self.plain {
+            return None;
+        }
+        let wants = self.wants.iter().filter(|want| !want.dependency.conflict).filter_map(|want| Some((want.name?, None)));
+        let needs = self.needed.iter().filter(|(owner, _)| founded.has(*owner));
+        let needs = needs.map(|(owner, requirement)| (self.universe.requirements[*requirement].name, Some(*owner)));
+        let (name, owner, latest) = wants.chain(needs).find_map(|(name, owner)| {
+            let latest = self.latest(name)?;
+            let outdated = !self.is_in(latest) && self.insists(name, latest) && self.holds(Rule::Latest(name, latest));
+            outdated.then_some((name, owner, latest))
+        })?;
+        let mut literals = vec![Literal { package: latest, value: Value::In }];
+        literals.extend(owner.map(|package| Literal { package, value: Value::Out }));
+        if !self.request.flags.has(Flags::LATEST) {
+            // The flag came from these; without them the latest may not be asked for.
+            let asking =
+                self.trail.iter().filter(|package| self.is_in(**package) && self.standings[**package].inherited.has(Flags::LATEST));
+            literals
+                .extend(asking.filter(|package| owner != Some(**package)).map(|package| Literal { package: *package, value: Value::Out }));
+        }
+        Some(Clause { literals, rules: vec![Rule::Latest(name, latest)] })
     }
 
     /// Returns a clause: who has the need is out, or one of those comes in through which alone it could be served.
@@ -231,9 +264,11 @@ impl Search<'_> {
             return (facts, border);
         }
         let positive = |requirement: &&Requirement| !self.universe.requirements[**requirement].dependency.conflict;
-        let dormant = entry.install_if.iter().filter(positive).find(|requirement| {
-            !self.universe.requirements[**requirement].candidates.iter().any(|other| founded.has(*other))
-        });
+        let dormant = entry
+            .install_if
+            .iter()
+            .filter(positive)
+            .find(|requirement| !self.universe.requirements[**requirement].candidates.iter().any(|other| founded.has(*other)));
         if let Some(requirement) = dormant {
             facts.extend(self.universe.requirements[*requirement].candidates.iter().map(|other| Fact::Founded(*other)));
             return (facts, border);

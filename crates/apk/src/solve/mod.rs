@@ -12,6 +12,8 @@
 //! assert_eq!(names, ["b-2", "a-1"]);
 //! ```
 
+pub mod command;
+mod culprit;
 mod decide;
 mod found;
 mod learn;
@@ -24,12 +26,16 @@ mod solution;
 mod state;
 mod table;
 mod tolerant;
+pub mod transcript;
 mod turn;
 mod universe;
 
+pub use culprit::{Culprit, Line};
 pub use request::{Flags, Mark, Policy, Request, World};
 pub use solution::{Change, Chosen, Kind, Solution};
 pub use universe::Universe;
+
+use std::fmt;
 
 use crate::Record;
 
@@ -82,9 +88,20 @@ pub struct Present {
 }
 
 /// There is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unable to select packages")]
-pub struct Unsolvable;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsolvable {
+    /// On what it fails, as apk reports it.
+    pub culprits: Vec<Culprit>,
+}
+
+impl fmt::Display for Unsolvable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unable to select packages:")?;
+        self.culprits.iter().try_for_each(|culprit| write!(f, "\n{culprit}"))
+    }
+}
+
+impl std::error::Error for Unsolvable {}
 
 /// Solves a world over repositories. Use a [`Universe`] to solve more than once over the same.
 pub fn solve<'a>(

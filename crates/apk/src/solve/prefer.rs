@@ -11,9 +11,10 @@ impl Search<'_> {
     /// Returns the candidate for `name` that is preferred among those that may be chosen now.
     pub(crate) fn select(&self, name: Name) -> Option<Package> {
         let choosable = |package: Package, offer: Offer<'_>| self.is_strong(package, offer) && self.is_tag_allowed(package);
-        let open = self.universe.names[name].providers.iter().filter(|(package, offer)| {
-            self.values[*package] == Value::Open && choosable(*package, *offer)
-        });
+        let open = self.universe.names[name]
+            .providers
+            .iter()
+            .filter(|(package, offer)| self.values[*package] == Value::Open && choosable(*package, *offer));
         open.copied().reduce(|best, next| self.better(best, next)).map(|(package, _)| package)
     }
 

@@ -80,7 +80,7 @@ impl Search<'_> {
     }
 
     /// A package that is in depends on this: its last candidate is in; without one there is a conflict.
-    fn narrow(&mut self, requirement: Requirement, owner: Package) -> Result<(), Conflict> {
+    pub(super) fn narrow(&mut self, requirement: Requirement, owner: Package) -> Result<(), Conflict> {
         if self.held[requirement] > 0 || self.alive[requirement] > 1 {
             return Ok(());
         }

@@ -28,8 +28,8 @@ impl World {
 
 /// Compares names as apk lists them.
 pub(crate) fn display_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let lower = |text: &str| text.bytes().map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
-    lower(a).cmp(&lower(b)).then_with(|| a.cmp(b))
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(lower).cmp(b.bytes().map(lower)).then_with(|| a.cmp(b))
 }
 
 /// How one candidate is preferred over another.
@@ -117,6 +117,8 @@ pub struct Request {
     pub marks: Vec<Mark>,
     /// Prefer what is installed but for the marked names (the step in which apk upgrades itself first).
     pub preupgrade: bool,
+    /// Leave out wants that can not be met beside those before them (`--force-broken-world`).
+    pub lenient: bool,
 }
 
 impl Request {

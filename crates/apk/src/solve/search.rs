@@ -84,7 +84,11 @@ impl Search<'_> {
             [] => Err(Conflict { packages: Vec::new(), rule: Rule::Want(at) }),
             [only] if self.tolerant => {
                 let name = self.wants[at].name;
-                if name.is_some_and(|name| self.may_force_for(name, only)) { self.assign(only, Value::In, Reason::Want(at)) } else { Ok(()) }
+                if name.is_some_and(|name| self.may_force_for(name, only)) {
+                    self.assign(only, Value::In, Reason::Want(at))
+                } else {
+                    Ok(())
+                }
             }
             [only] => self.assign(only, Value::In, Reason::Want(at)),
             _ => {

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
+use super::Unsolvable;
+use super::culprit::Inquest;
 use super::order::{Exchange, order};
-use super::request::{Flags, Request};
+use super::request::{Flags, Request, World};
 use super::state::Search;
 use super::table::Package;
 use super::universe::Universe;
-use super::Unsolvable;
 use crate::Record;
 
 /// One package of an answer.
@@ -21,6 +22,8 @@ pub struct Chosen<'a> {
     pub installed: Option<usize>,
     /// The tag of the repository through which it is allowed.
     pub tag: Option<&'a str>,
+    /// Whether no repository has a package of its name any more.
+    pub orphaned: bool,
 }
 
 /// What is done with one package.
@@ -68,8 +71,30 @@ impl<'a> Universe<'a> {
     /// Finds the packages that a world needs.
     pub fn solve(&self, request: &Request) -> Result<Solution<'a>, Unsolvable> {
         let mut search = Search::new(self, request);
-        let packages = search.run().map_err(|_| Unsolvable)?;
-        Ok(self.solution(&search, &packages))
+        match search.run() {
+            Ok(packages) => Ok(self.solution(&search, &packages)),
+            Err(_) if request.lenient => self.solve(&self.without_broken_wants(request)),
+            Err(_) => Err(self.inquire(request)),
+        }
+    }
+
+    /// Leaves out the wants that can not be met beside those before them.
+    fn without_broken_wants(&self, request: &Request) -> Request {
+        let mut kept = Request { world: World::default(), lenient: false, ..request.clone() };
+        for want in request.world.sorted() {
+            kept.world.wants.push(want.clone());
+            if Search::new(self, &kept).run().is_err() {
+                kept.world.wants.pop();
+            }
+        }
+        kept
+    }
+
+    /// Finds out why there is no answer.
+    fn inquire(&self, request: &Request) -> Unsolvable {
+        let mut search = Search::new(self, request);
+        let packages = search.run_in_spite();
+        Unsolvable { culprits: Inquest::hold(&search, &packages) }
     }
 
     /// Puts packages in order and says what is to be done with each.
@@ -113,7 +138,8 @@ impl<'a> Universe<'a> {
     fn chosen(&self, package: Package, tag: Option<&'a str>) -> Chosen<'a> {
         let entry = &self.packages[package];
         let source = entry.sources.first().map(|source| (source.repository, source.record));
-        Chosen { record: entry.record, source, installed: entry.installed, tag }
+        let orphaned = !self.names[entry.name].providers.iter().any(|(provider, _)| self.packages[*provider].listed);
+        Chosen { record: entry.record, source, installed: entry.installed, tag, orphaned }
     }
 
     fn present_tag(&self, package: Package) -> Option<&'a str> {

@@ -69,6 +69,8 @@ pub(crate) enum Rule {
     Depends(Package, Requirement),
     Name(Package, Package, Name),
     Fault(Package),
+    /// Only the latest provider of the name will do.
+    Latest(Name, Package),
     Clause(usize),
 }
 
@@ -158,7 +160,8 @@ impl<'u> Search<'u> {
         let turns = Turns::new(universe, request, wants.iter().filter_map(|want| want.name));
         let packages = universe.packages.len();
         let requirements = universe.requirements.len();
-        let plain = universe.tags.len() == 1 && request.flags == Flags::NONE && request.marks.is_empty();
+        let flagged = request.marks.iter().any(|mark| mark.flags != Flags::NONE) || request.flags != Flags::NONE;
+        let plain = universe.tags.len() == 1 && !flagged;
         let ordinary = Standing { pins: 1, preferred: 1, flags: Flags::NONE, inherited: Flags::NONE };
         Self {
             universe,

@@ -1,9 +1,9 @@
 //! In which order names get their turn to be decided.
 //!
 //! Names are discovered depth first from the world; one that is discovered late, hence stands near the world, has its turn early.
-//! Names that some package really has come before names that are only provided, and names without special flags before those with:
-//! by the time that a virtual name has its turn, most packages that may provide it are decided. apk proceeds so, and the order is
-//! part of what it answers, since an earlier choice narrows a later one.
+//! Names of which the user asked something special come first, and names that some package really has before names that are only
+//! provided: by the time that a virtual name has its turn, most packages that may provide it are decided. apk proceeds so, and the
+//! order is part of what it answers, since an earlier choice narrows a later one.
 
 use super::request::Request;
 use super::table::{Name, Package, Table};
@@ -12,7 +12,7 @@ use super::universe::Universe;
 /// The turn of each name: higher is earlier, 0 is never reached from the world.
 pub(crate) struct Turns(Table<Name, u32>);
 
-const UNFLAGGED: u32 = 1 << 31;
+const MARKED: u32 = 1 << 31;
 const REAL: u32 = 1 << 30;
 
 /// A name in the middle of its discovery.
@@ -40,9 +40,9 @@ struct Walk<'u> {
 impl Turns {
     pub(crate) fn new(universe: &Universe<'_>, request: &Request, world: impl Iterator<Item = Name>) -> Self {
         let mut turns = Self(Table::filled(0, universe.names.len()));
-        let mut flagged = Table::filled(false, universe.names.len());
+        let mut marked = Table::filled(false, universe.names.len());
         for name in request.marks.iter().filter_map(|mark| universe.find(&mark.name)) {
-            flagged[name] = true;
+            marked[name] = true;
         }
         let mut walk = Walk { universe, seen: Table::filled(false, universe.packages.len()) };
         let mut reached = Table::filled(false, universe.names.len());
@@ -59,7 +59,7 @@ impl Turns {
                     last += 1;
                     let name = frame.name;
                     let real = universe.names[name].providers.iter().any(|&(package, _)| universe.packages[package].name == name);
-                    turns.0[name] = last | if real { REAL } else { 0 } | if flagged[name] { 0 } else { UNFLAGGED };
+                    turns.0[name] = last | if real { REAL } else { 0 } | if marked[name] { MARKED } else { 0 };
                 }
                 match next {
                     Some(name) if !std::mem::replace(&mut reached[name], true) => {

@@ -3,11 +3,13 @@
 //! Made once for a set of repositories and used for many solves. Nothing in it depends on the order of the records: packages are
 //! numbered by name, version and checksum.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
 use base::{Constraint, Dependency, Operator, Version};
 
+use super::request::display_order;
 use super::table::{Id as _, Name, Package, Requirement, Table};
 use super::{Present, Repository};
 use crate::{Checksum, Record};
@@ -64,6 +66,8 @@ pub(crate) struct PackageEntry<'a> {
     pub(crate) sources: Vec<Source>,
     /// The tags of the repositories that have it; bit 0 for those without a tag.
     pub(crate) tags: u64,
+    /// Whether a repository has it, be it out of reach.
+    pub(crate) listed: bool,
     /// The place among the installed packages.
     pub(crate) installed: Option<usize>,
     pub(crate) present: Option<&'a Present>,
@@ -109,7 +113,9 @@ impl fmt::Display for Fault {
             Self::Architecture(arch) => write!(f, "is for the architecture {arch}"),
             Self::Pinned(dependency) => write!(f, "can not be installed: it depends on `{dependency}`, and only your world may name a tag"),
             Self::Twice(name) => write!(f, "can not be installed: it provides {name} more than once, in different versions"),
-            Self::Itself(dependency) => write!(f, "can not be installed: it needs `{dependency}`, which it provides itself in another version"),
+            Self::Itself(dependency) => {
+                write!(f, "can not be installed: it needs `{dependency}`, which it provides itself in another version")
+            }
             Self::Unreachable => f.write_str("is in no repository that can be reached"),
         }
     }
@@ -152,7 +158,7 @@ impl<'a> Universe<'a> {
         let mut universe =
             Self { names: Table::new(), packages: Table::new(), requirements: Table::new(), tags: vec![""], by_text: HashMap::new() };
         let mut found = universe.merge(repositories, installed);
-        found.sort_by(|a, b| key(a).cmp(&key(b)));
+        found.sort_by(compare);
         for entry in found {
             universe.add(entry, arch);
         }
@@ -183,6 +189,7 @@ impl<'a> Universe<'a> {
             for (record_at, record) in repository.records.iter().enumerate() {
                 let place = place(record, &mut found);
                 found[place].tags |= tag;
+                found[place].listed = true;
                 if repository.reachable {
                     found[place].sources.push(Source { rank: repository.rank, repository: at, record: record_at });
                 }
@@ -207,9 +214,10 @@ impl<'a> Universe<'a> {
     }
 
     fn name(&mut self, text: &'a str) -> Name {
-        *self.by_text.entry(text).or_insert_with(|| {
-            self.names.push(NameEntry { text, providers: Vec::new(), requirements: Vec::new(), triggers: Vec::new() })
-        })
+        *self
+            .by_text
+            .entry(text)
+            .or_insert_with(|| self.names.push(NameEntry { text, providers: Vec::new(), requirements: Vec::new(), triggers: Vec::new() }))
     }
 
     /// Returns the number of a name that is known.
@@ -244,7 +252,9 @@ impl<'a> Universe<'a> {
             for &requirement in &depends {
                 self.requirements[requirement].owners.push(package);
             }
-            let install_if = record.info.install_if.iter().map(|dependency| self.require(dependency, &mut known)).collect::<Vec<_>>();
+            // As in apk, a trigger that can not be understood disables the rule, not the package.
+            let install_if = Some(&record.info.install_if).filter(|list| list.iter().all(|trigger| trigger.pin.is_none()));
+            let install_if = install_if.into_iter().flatten().map(|dependency| self.require(dependency, &mut known)).collect::<Vec<_>>();
             for &requirement in &install_if {
                 self.requirements[requirement].triggers.push(package);
                 let own = self.packages[package].name;
@@ -296,16 +306,19 @@ impl<'a> Universe<'a> {
     }
 
     /// Returns `name-version`.
-    #[allow(dead_code)]
     pub(crate) fn identity(&self, package: Package) -> String {
         self.packages[package].record.info.identity()
     }
 }
 
-/// The order in which packages are numbered.
-fn key<'a>(entry: &'a PackageEntry<'_>) -> (&'a str, &'a Version, &'a str, Checksum, Option<Source>) {
-    let info = &entry.record.info;
-    (info.name.as_str(), &info.version, info.version.as_str(), entry.record.checksum, entry.sources.first().copied())
+/// Compares packages in the order in which they are numbered.
+fn compare(a: &PackageEntry<'_>, b: &PackageEntry<'_>) -> Ordering {
+    let (one, other) = (&a.record.info, &b.record.info);
+    display_order(one.name.as_str(), other.name.as_str())
+        .then_with(|| one.version.cmp(&other.version))
+        .then_with(|| one.version.as_str().cmp(other.version.as_str()))
+        .then_with(|| a.record.checksum.cmp(&b.record.checksum))
+        .then_with(|| a.sources.first().cmp(&b.sources.first()))
 }
 
 impl<'a> PackageEntry<'a> {
@@ -320,6 +333,7 @@ impl<'a> PackageEntry<'a> {
             against: Vec::new(),
             sources: Vec::new(),
             tags: 0,
+            listed: false,
             installed: None,
             present: None,
             fault: None,
@@ -334,7 +348,7 @@ impl<'a> PackageEntry<'a> {
         if arch.is_some_and(|arch| !["", "noarch", arch].contains(&info.arch.as_str())) {
             return Some(Fault::Architecture(info.arch.clone()));
         }
-        if let Some(pinned) = info.depends.iter().chain(&info.install_if).find(|dependency| dependency.pin.is_some()) {
+        if let Some(pinned) = info.depends.iter().find(|dependency| dependency.pin.is_some()) {
             return Some(Fault::Pinned(pinned.clone()));
         }
         let mut offered: Vec<Name> = self.offers.iter().map(|(name, _)| *name).collect();

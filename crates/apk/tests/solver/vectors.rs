@@ -1,0 +1,40 @@
+//! Every case of apk-tools' solver tests: the same packages in the same order, or refused for the same reasons.
+
+use std::path::{Path, PathBuf};
+
+use super::case::Case;
+
+/// Cases in which we answer otherwise, and why. `docs/solver.md` has the same table.
+const OTHERWISE: &[(&str, &str)] = &[];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/apk/apk-tools/solver")
+}
+
+#[test]
+fn answers_as_apk_does() {
+    let Ok(listing) = fs_err::read_dir(folder()) else {
+        #[expect(clippy::print_stderr, reason = "a test that did not run must say so")]
+        {
+            eprintln!("SKIP: the cases of apk-tools are not there: {}", folder().display());
+        }
+        return;
+    };
+    let mut paths: Vec<PathBuf> =
+        listing.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "test")).collect();
+    paths.sort();
+    let mut wrong = String::new();
+    let mut right = 0;
+    for path in &paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let case = Case::read(path);
+        let answer = case.run();
+        let otherwise = OTHERWISE.iter().any(|(known, _)| *known == name);
+        if (answer.trim_end() == case.expected) == otherwise {
+            wrong += &format!("\n=== {name}: {}\n--- apk\n{}\n--- we\n{answer}\n", case.args.join(" "), case.expected);
+        } else {
+            right += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{right} of {} as expected; not so:{wrong}", paths.len());
+}
