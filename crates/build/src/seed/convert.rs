@@ -78,15 +78,9 @@ impl Conversion<'_> {
             Ok::<_, io::Error>(spool.open(span))
         };
         let info = self.info(&deb.control, &entries, epoch, &content)?;
-        let package = apk::package::store_package(
-            store,
-            &info,
-            &Scripts::new(),
-            &entries,
-            &mut |entry| Ok(Box::new(content(entry)?)),
-            epoch,
-        )
-        .map_err(|source| SeedError::Package { package: self.package(), source })?;
+        let package =
+            apk::package::store_package(store, &info, &Scripts::new(), &entries, &mut |entry| Ok(Box::new(content(entry)?)), epoch)
+                .map_err(|source| SeedError::Package { package: self.package(), source })?;
         let paths = entries.into_iter().filter(|entry| !entry.is_directory()).map(|entry| entry.path).collect();
         let converted = Converted { record: package.record().clone(), paths };
         store.put_record(RECORD, &self.key(), &converted).map_err(|source| self.store_error(source))?;
@@ -95,7 +89,8 @@ impl Conversion<'_> {
 
     fn check(&self, control: &Control) -> Result<(), SeedError> {
         let locked = self.locked;
-        let same = control.package == locked.name && control.version.as_str() == locked.version.as_str() && control.architecture == locked.arch;
+        let same =
+            control.package == locked.name && control.version.as_str() == locked.version.as_str() && control.architecture == locked.arch;
         if same {
             return Ok(());
         }

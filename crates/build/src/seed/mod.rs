@@ -12,9 +12,14 @@ mod convert;
 mod diff;
 mod error;
 mod lock;
+#[cfg(test)]
+mod proof;
+mod relock;
 mod repository;
 mod resolve;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod version;
 
@@ -22,5 +27,6 @@ pub use convert::FORMAT;
 pub use diff::difference;
 pub use error::SeedError;
 pub use lock::{Lock, Locked, Release};
+pub use relock::{RelockError, relock};
 pub use repository::{Repository, is_seed, repository, requests};
 pub use resolve::{ResolveError, Unmet, resolve};

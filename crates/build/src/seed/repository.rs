@@ -54,11 +54,8 @@ fn request(locked: &Locked) -> Request {
 /// `seed` gives the links. Two seeds with a file at one path are refused, and so is a seed that needs a library which
 /// no seed provides.
 pub fn repository(lock: &Lock, seed: &Seed, fetcher: &Fetcher<'_>, reporter: &dyn Reporter) -> Result<Repository, SeedError> {
-    let conversions: Vec<_> = lock
-        .packages
-        .iter()
-        .map(|locked| Conversion { locked, links: seed.links.get(&locked.name), arch: lock.arch })
-        .collect();
+    let conversions: Vec<_> =
+        lock.packages.iter().map(|locked| Conversion { locked, links: seed.links.get(&locked.name), arch: lock.arch }).collect();
     let store = fetcher.store();
     let remembered: Vec<_> = conversions.iter().map(|conversion| conversion.remembered(store)).collect::<Result<_, _>>()?;
     let missing: Vec<_> = conversions.iter().zip(&remembered).filter(|(_, found)| found.is_none()).map(|(one, _)| *one).collect();
@@ -82,7 +79,8 @@ fn fetch(missing: &[Conversion<'_>], fetcher: &Fetcher<'_>, reporter: &dyn Repor
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..CONNECTIONS.min(missing.len())).map(|_| scope.spawn(work)).collect();
-        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
+        let ends: Vec<_> =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
         ends.into_iter().collect()
     })
 }

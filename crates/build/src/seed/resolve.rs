@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::seed::Seed;
 use source::debian::{Alternative, Clause, Package, RelationError};
+use spec::seed::Seed;
 
 use super::Locked;
 

@@ -168,14 +168,16 @@ mod tests {
 
     #[test]
     fn what_lies_at_the_top_moves_into_usr() {
-        assert_eq!(paths(vec![file("bin/sh"), file("lib64/ld.so"), file("etc/x")]), [
-            "etc", "etc/x", "usr", "usr/bin", "usr/bin/sh", "usr/lib64", "usr/lib64/ld.so"
-        ]);
+        assert_eq!(
+            paths(vec![file("bin/sh"), file("lib64/ld.so"), file("etc/x")]),
+            ["etc", "etc/x", "usr", "usr/bin", "usr/bin/sh", "usr/lib64", "usr/lib64/ld.so"]
+        );
     }
 
     #[test]
     fn documentation_is_dropped_and_licences_stay() {
-        let given = ["usr/share/doc/x/README", "usr/share/man/man1/x.1", "usr/share/locale/de/x.mo", "usr/share/doc/x/copyright", "usr/share/docs"];
+        let given =
+            ["usr/share/doc/x/README", "usr/share/man/man1/x.1", "usr/share/locale/de/x.mo", "usr/share/doc/x/copyright", "usr/share/docs"];
         let kept = paths(given.map(file).into());
         assert_eq!(kept, ["usr", "usr/share", "usr/share/doc", "usr/share/doc/x", "usr/share/doc/x/copyright", "usr/share/docs"]);
     }
