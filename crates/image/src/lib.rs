@@ -18,6 +18,6 @@ pub use compose::{Composed, compose, index};
 pub(crate) use contents::Files;
 pub use error::{AccountReason, ImageError, PathReason};
 pub use layer::Layer;
-pub use lock::{Lock, Locked};
+pub use lock::{Lock, LockError, Locked, lock};
 pub use require::{Requirement, requirements};
 pub use sbom::namespace;
