@@ -1,12 +1,41 @@
 //! Builds packages: plan, run, emit, analyse, test.
+//!
+//! ```text
+//! Distro   the definitions of one folder            Distro::load
+//! Order    what must be built before what           Builder::order
+//! Run      steps in a sandbox → output trees        Builder::build
+//! Emit     output trees → packages
+//! Test     package + test text → passed             Builder::test
+//! ```
 #![forbid(unsafe_code)]
 
+mod action;
 pub mod analyse;
+mod builder;
 mod distro;
+mod emit;
+mod environment;
+mod error;
+mod files;
 mod graph;
+mod lint;
 mod native;
 mod output;
 mod run;
 pub mod seed;
 mod sources;
 mod work;
+
+pub use action::{EMIT_FORMAT, RUN_FORMAT, TEST_FORMAT};
+pub use builder::{Builder, Built, Outcome, Report, Tested};
+pub use distro::{Definition, Distro, DistroError, Mistaken};
+pub use emit::EmitError;
+pub use environment::{EnvironmentError, Member};
+pub use error::BuildError;
+pub use graph::{GraphError, Order};
+pub use lint::{Finding, Severity};
+pub use native::{patch::PatchError, place::PlaceError, split::SplitError};
+pub use output::OutputError;
+pub use run::{Failed, SiteError, StepError};
+pub use sources::{SourceError, requests};
+pub use work::WorkError;

@@ -5,8 +5,10 @@ use std::io::Read as _;
 use base::{Digest, Reporter, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use source::{FetchError, Fetched, Fetcher, Request};
+use spec::Recipe;
 
-use crate::work::{Fetch, Job, Work};
+use crate::distro::products;
+use crate::work::{self, Fetch, Job, Work, WorkError};
 
 /// The kind of record that holds the newest time inside a source.
 const TIME: &str = "source-time";
@@ -37,16 +39,37 @@ pub(crate) fn pinned(jobs: &[Job]) -> impl Iterator<Item = &Fetch> {
     })
 }
 
-/// Brings one source into the store.
-pub(crate) fn bring(fetch: &Fetch, package: &str, fetcher: &Fetcher<'_>, reporter: &dyn Reporter) -> Result<Fetched, FetchError> {
-    let request = Request {
+/// Every source that a definition pins: for its packages and for their tests, each once.
+pub fn requests(recipe: &Recipe) -> Result<Vec<Request>, WorkError> {
+    let mut jobs = work::jobs(recipe)?;
+    for product in products(recipe) {
+        if let Some(test) = product.test {
+            work::lower(&test.pipeline, product.name, recipe, &mut jobs)?;
+        }
+    }
+    let mut requests: Vec<Request> = Vec::new();
+    for fetch in pinned(&jobs) {
+        let request = request(fetch, recipe.name.as_str());
+        if !requests.contains(&request) {
+            requests.push(request);
+        }
+    }
+    Ok(requests)
+}
+
+fn request(fetch: &Fetch, package: &str) -> Request {
+    Request {
         name: fetch.file_name.clone(),
         uris: vec![fetch.uri.clone()],
         expected: fetch.expected,
         size: None,
         relock: Some(format!("undistro source relock {package}")),
-    };
-    fetcher.fetch(&request, reporter)
+    }
+}
+
+/// Brings one source into the store.
+pub(crate) fn bring(fetch: &Fetch, package: &str, fetcher: &Fetcher<'_>, reporter: &dyn Reporter) -> Result<Fetched, FetchError> {
+    fetcher.fetch(&request(fetch, package), reporter)
 }
 
 /// Returns `SOURCE_DATE_EPOCH`: the newest time inside the sources, or `otherwise` where there is none; at most `ceiling`.

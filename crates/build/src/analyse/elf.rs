@@ -21,6 +21,8 @@ pub struct Elf {
     pub dynamic: bool,
     /// Whether it could be loaded as a library (`ET_DYN`).
     pub shared: bool,
+    /// Whether it holds debug information (`.debug_info`, `.zdebug_info`).
+    pub debug: bool,
 }
 
 /// More dynamic entries than any program has; each is looked up in the string table.
@@ -74,7 +76,13 @@ where
         return Ok(None);
     }
     let segments = header.program_headers(endian, data)?;
+    let is_linked = matches!(header.e_type(endian), elf::ET_DYN | elf::ET_EXEC);
     let mut facts = Elf { shared: header.e_type(endian) == elf::ET_DYN, ..Elf::default() };
+    // Sections may be stripped or broken; the loader does not look at them, so they tell only this.
+    facts.debug = is_linked
+        && header.sections(endian, data).is_ok_and(|sections| {
+            [b".debug_info".as_slice(), b".zdebug_info"].iter().any(|name| sections.section_by_name(endian, name).is_some())
+        });
     for segment in segments {
         if let Some(interpreter) = segment.interpreter(endian, data)? {
             facts.interpreter = Some(String::from_utf8_lossy(interpreter).into_owned());

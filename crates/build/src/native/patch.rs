@@ -106,6 +106,18 @@ pub(crate) fn apply(text: &[u8], workspace: &Workspace, base: Option<&str>, opti
     diffs.iter().map(|diff| apply_one(diff, workspace, base, options)).collect()
 }
 
+/// Reads a quilt series: one patch a line, maybe with its own `-p`; `#` begins a comment.
+pub(crate) fn series(text: &str, options: Options) -> Vec<(String, Options)> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let entry = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?.to_owned();
+        let strip = words.find_map(|word| word.strip_prefix("-p")?.parse().ok()).unwrap_or(options.strip);
+        Some((name, Options { strip, ..options }))
+    };
+    lines.filter_map(entry).collect()
+}
+
 fn apply_one(diff: &FileDiff, workspace: &Workspace, base: Option<&str>, options: Options) -> Result<Change, PatchError> {
     let (name, old) = find(diff, workspace, base, options.strip)?;
     let io = |source| PatchError::Io { name: name.clone(), source };

@@ -22,6 +22,12 @@ pub enum PlaceError {
     Io(#[source] io::Error),
 }
 
+impl From<io::Error> for PlaceError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// A workspace on the host.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
