@@ -16,7 +16,7 @@ pub use document::{
     VerificationCode,
 };
 pub use id::Id;
-pub use image::{Contents, Part, image};
+pub use image::{Contents, MadeFile, Part, image};
 pub use license::{Licenses, licenses};
 pub use package::{Component, Linked, Source, SourceKind, package};
 pub use purl::Purl;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use attest::spdx::{self, Component, Contents, Document, Part};
-use base::tree::TreePath;
+use attest::spdx::{self, Component, Contents, Document, MadeFile, Part};
+use base::tree::{Kind, TreePath};
 use base::{Arch, Digest};
 use spec::distro::Distro;
 
 use crate::contents::Opened;
-use crate::table::Table;
+use crate::table::{Content, Row, Table};
 use crate::{Files, ImageError, requirements};
 
 /// Returns the base of the namespaces of a distribution's SBOMs: below its home page, or where SPDX sends who has none.
@@ -55,8 +55,23 @@ pub(crate) fn make(
         distro: system.as_ref().map(|(id, version)| (id.as_str(), version.as_str())),
         parts: &parts,
         requires: &requires,
+        made: &made(table),
     };
     Ok(spdx::image(&contents, &namespace(distro))?)
+}
+
+/// What no package brings: its files and symbolic links. Directories have no content to account for.
+fn made(table: &Table) -> Vec<MadeFile> {
+    let file = |row: &Row| {
+        let (bytes, target) = match (&row.content, &row.entry.kind) {
+            (Content::Bytes(bytes), _) => (bytes.to_vec(), None),
+            (_, Kind::Symlink { target }) => (target.as_bytes().to_vec(), Some(target.clone())),
+            _ => return None,
+        };
+        let sha1 = apk::Checksum::sha1(&bytes).hex();
+        Some(MadeFile { path: row.entry.path.to_string(), sha1, sha256: Digest::of(&bytes), target })
+    };
+    table.rows().filter(|row| row.owner.is_none()).filter_map(file).collect()
 }
 
 fn part(one: &Opened, files: &Files, distro: &str) -> Result<Part, ImageError> {

@@ -6,7 +6,7 @@ use super::{
     Bom, Component, Dependency, Diff, Hash, LicenseChoice, Lifecycle, Metadata, Organization, Patch, Pedigree, Property, Reference, Text,
     Tools, uuid,
 };
-use crate::spdx::{Document, Element, Id, NO_ASSERTION, Purpose, Relation};
+use crate::spdx::{Checksum, Document, Element, File, Id, NO_ASSERTION, Purpose, Relation};
 
 pub(super) fn bom(document: &Document) -> Bom {
     let graph = Graph::new(document);
@@ -80,7 +80,8 @@ impl<'a> Graph<'a> {
     fn component(&self, element: &Element) -> Component {
         let mut component = self.bare(element);
         component.bom_ref = Some(element.id.to_string());
-        component.components = self.related(element, &Relation::STATIC_LINK).into_iter().map(|linked| self.bare(linked)).collect();
+        let linked = self.related(element, &Relation::STATIC_LINK).into_iter().map(|linked| self.bare(linked));
+        component.components = linked.chain(self.files(element)).collect();
         let mut pedigree = Pedigree::default();
         for source in self.related(element, &Relation::GENERATED_FROM) {
             if self.relations.contains_key(&(&source.id, &Relation::PATCH_FOR)) || source.comment.as_deref() == Some("a patch") {
@@ -99,6 +100,20 @@ impl<'a> Graph<'a> {
         component
     }
 
+    /// The files that are listed of an element.
+    fn files(&self, element: &Element) -> impl Iterator<Item = Component> {
+        let held: BTreeSet<_> = self.relations.get(&(&element.id, &Relation::CONTAINS)).into_iter().flatten().copied().collect();
+        let hashes = |file: &File| file.checksums.iter().filter_map(hash).collect();
+        self.document.files.iter().filter(move |file| held.contains(&file.id)).map(move |file| Component {
+            kind: "file",
+            bom_ref: Some(file.id.to_string()),
+            name: file.file_name.trim_start_matches('.').to_owned(),
+            description: file.comment.clone(),
+            hashes: hashes(file),
+            ..Component::default()
+        })
+    }
+
     fn bare(&self, element: &Element) -> Component {
         let reference =
             |kind: &str| element.external_refs.iter().find(|one| one.reference_type == kind).map(|one| one.reference_locator.clone());
@@ -109,11 +124,7 @@ impl<'a> Graph<'a> {
             name: element.name.clone(),
             version: element.version_info.clone(),
             description: element.summary.clone().or_else(|| element.source_info.clone()),
-            hashes: element
-                .checksums
-                .iter()
-                .filter_map(|sum| Some(Hash { alg: algorithm(sum.algorithm.as_str())?, content: sum.checksum_value.clone() }))
-                .collect(),
+            hashes: element.checksums.iter().filter_map(hash).collect(),
             licenses,
             copyright: Some(element.copyright_text.clone()).filter(|text| is_stated(text)),
             cpe: reference("cpe23Type"),
@@ -177,6 +188,10 @@ fn kind(element: &Element) -> &'static str {
     }
 }
 
+fn hash(sum: &Checksum) -> Option<Hash> {
+    Some(Hash { alg: algorithm(sum.algorithm.as_str())?, content: sum.checksum_value.clone() })
+}
+
 fn algorithm(name: &str) -> Option<&'static str> {
     match name {
         "SHA1" => Some("SHA-1"),
@@ -191,7 +206,7 @@ fn algorithm(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spdx::{self, Component as Package, Contents, Linked, Part, Purl};
+    use crate::spdx::{self, Component as Package, Contents, Linked, MadeFile, Part, Purl};
 
     fn image() -> Document {
         let linked = Linked {
@@ -216,6 +231,7 @@ mod tests {
             distro: Some(("undistro", "1")),
             parts: &parts,
             requires: &[(1, 0)],
+            made: &[MadeFile { path: "etc/passwd".into(), sha1: "ab".repeat(20), sha256: base::Digest::of("passwd"), target: None }],
         };
         spdx::image(&contents, "https://undistro.example/spdx").unwrap()
     }

@@ -252,6 +252,9 @@ pub struct File {
     /// Copyright notices.
     #[serde(default = "no_assertion")]
     pub copyright_text: String,
+    /// Anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// How one element stands to another.

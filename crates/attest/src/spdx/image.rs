@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base::Digest;
 
-use super::document::{Checksum, Document, Element, ExternalRef, ExtractedLicense, Purpose, Relation, Relationship};
+use super::document::{
+    Algorithm, Checksum, Document, Element, ExternalRef, ExtractedLicense, File, Purpose, Relation, Relationship, VerificationCode,
+};
 use super::id::{Id, short};
 use super::package::{Component, add};
 use super::purl::Purl;
@@ -29,6 +32,21 @@ pub struct Contents<'a> {
     pub parts: &'a [Part],
     /// Which package needs which when it runs: places in `parts`.
     pub requires: &'a [(usize, usize)],
+    /// Files that no package brings: composing made them.
+    pub made: &'a [MadeFile],
+}
+
+/// A file, or a symbolic link, that composing made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeFile {
+    /// Its path, without a leading `/`.
+    pub path: String,
+    /// The SHA-1 of its bytes in hex, which SPDX demands; of a symbolic link's target.
+    pub sha1: String,
+    /// The sha256 of the same.
+    pub sha256: Digest,
+    /// Where it points, if it is a symbolic link.
+    pub target: Option<String>,
 }
 
 /// A package of an image.
@@ -69,7 +87,49 @@ pub fn image(contents: &Contents<'_>, namespace: &str) -> Result<Document, SpdxE
     for (from, to) in contents.requires {
         document.relationships.push(Relationship::new(&ids[*from], Relation::DEPENDS_ON, &ids[*to]));
     }
+    add_made(&mut document, &id, contents);
     document.seal(namespace)
+}
+
+/// Lists the files that composing made, as a package of their own: of the packages' files each package's database entry tells.
+fn add_made(document: &mut Document, image: &Id, contents: &Contents<'_>) {
+    if contents.made.is_empty() {
+        return;
+    }
+    let name = format!("{}-made", contents.name);
+    let made = Element {
+        version_info: Some(contents.manifest.to_string()),
+        supplier: Some(supplier(contents)),
+        files_analyzed: true,
+        package_verification_code: Some(verification_code(contents.made)),
+        summary: Some("what composing the image made: accounts, the package database, links".into()),
+        ..Element::new(Id::new("Made", contents.name), name)
+    };
+    document.relationships.push(Relationship::new(image, Relation::CONTAINS, &made.id));
+    for file in contents.made {
+        let sha1 = Checksum { algorithm: Algorithm::SHA1, checksum_value: file.sha1.clone() };
+        let listed = File {
+            id: Id::new("File", &file.path),
+            file_name: format!("./{}", file.path),
+            checksums: vec![sha1, Checksum::sha256(&file.sha256)],
+            license_concluded: NO_ASSERTION.into(),
+            license_info_in_files: Vec::new(),
+            copyright_text: NO_ASSERTION.into(),
+            comment: file.target.as_ref().map(|target| format!("a symbolic link to {target}")),
+        };
+        document.relationships.push(Relationship::new(&made.id, Relation::CONTAINS, &listed.id));
+        document.files.push(listed);
+    }
+    document.packages.push(made);
+}
+
+/// SHA-1 over the sorted SHA-1s of the files (clause 7.9).
+fn verification_code(files: &[MadeFile]) -> VerificationCode {
+    let mut sums: Vec<_> = files.iter().map(|file| file.sha1.as_str()).collect();
+    sums.sort_unstable();
+    let code = digest(&SHA1_FOR_LEGACY_USE_ONLY, sums.concat().as_bytes());
+    let hex = code.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    VerificationCode { package_verification_code_value: hex, package_verification_code_excluded_files: Vec::new() }
 }
 
 fn supplier(contents: &Contents<'_>) -> String {
@@ -214,6 +274,7 @@ mod tests {
             distro: Some(("undistro", "1")),
             parts,
             requires: &[],
+            made: &[],
         }
     }
 
@@ -256,6 +317,23 @@ mod tests {
         let lying = Part { document: Some(package(&named("other"), 0, BASE).unwrap()), ..part(zlib(), false) };
         let error = image(&contents(&[lying]), BASE).unwrap_err();
         assert_eq!(error.to_string(), "the SBOM in zlib 1.3.1-r0 does not describe zlib 1.3.1-r0: it describes other 1.3.1-r0");
+    }
+
+    #[test]
+    fn lists_what_composing_made() {
+        let made = ["etc/passwd", "etc/group"].map(|path| MadeFile {
+            path: path.into(),
+            sha1: "ab".repeat(20),
+            sha256: Digest::of(path),
+            target: None,
+        });
+        let document = image(&Contents { made: &made, ..contents(&[]) }, BASE).unwrap();
+        let files: Vec<_> = document.files.iter().map(|file| file.file_name.as_str()).collect();
+        assert_eq!(files, ["./etc/group", "./etc/passwd"]);
+        let holder = document.packages.iter().find(|one| one.name == "nginx-made").unwrap();
+        // printf 'abab…' | sha1sum, of eighty digits.
+        let code = holder.package_verification_code.as_ref().map(|code| code.package_verification_code_value.as_str());
+        assert_eq!(code, Some("37c571a0fb984b7724c5f7ca30dc0528f0d09c41"));
     }
 
     #[test]
