@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use base::{Digest, Reporter, Store, StoreError};
 use fs_err as fs;
+use serde::Serialize;
 
 use crate::expected::Expected;
 use crate::fetch::{FetchError, Fetcher, Request};
 
 /// What a mirror holds after a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Mirrored {
     /// Files that are new.
     pub added: u64,
