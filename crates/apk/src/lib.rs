@@ -6,7 +6,9 @@ mod fields;
 pub mod gzip;
 pub mod index;
 pub mod info;
+pub mod installed;
 pub mod package;
+pub mod repository;
 pub mod signature;
 pub mod solve;
 

@@ -126,8 +126,11 @@ fn files(tar: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, IndexError> {
     }
 }
 
+/// A member that was unpacked, and the bytes after it.
+type Unpacked<'b> = (Vec<u8>, &'b [u8]);
+
 /// Unpacks the member at the front of `rest`; returns it and what comes after.
-fn next<'b>(bytes: &'b [u8], rest: &'b [u8]) -> Result<Option<(Vec<u8>, &'b [u8])>, IndexError> {
+fn next<'b>(bytes: &'b [u8], rest: &'b [u8]) -> Result<Option<Unpacked<'b>>, IndexError> {
     let mut reader = rest;
     match read_member(&mut reader, MAX_INDEX) {
         Ok(member) => Ok(member.map(|member| (member.unpacked, reader))),

@@ -164,6 +164,7 @@ impl Index {
         let mut text = String::new();
         for record in records {
             record.print(&mut text).map_err(IndexError::Record)?;
+            record.print_digests(&mut text);
             text.push('\n');
         }
         Ok(text)
@@ -247,12 +248,16 @@ impl Record {
         if let Some(priority) = info.replaces_priority {
             line("q", &priority);
         }
+        Ok(())
+    }
+
+    /// Prints the sha256 digests. They never stand in an installed database: apk refuses one with fields it does not know.
+    fn print_digests(&self, text: &mut String) {
         for (key, digest) in [("content", &self.content), ("file", &self.file)] {
             if let Some(digest) = digest {
-                line("a", &format_args!("{key}={}", digest.hex()));
+                let _ = writeln!(text, "a:{key}={}", digest.hex());
             }
         }
-        Ok(())
     }
 }
 
