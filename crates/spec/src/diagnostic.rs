@@ -13,6 +13,9 @@ mod render;
 pub use code::Code;
 pub use render::Located;
 
+/// Most findings of one file: nobody reads more, and a hostile file could have a million.
+pub const MAX_FINDINGS: usize = 500;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,11 +137,18 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds one finding; the same finding at the same place is kept once.
+    /// Adds one finding; the same finding at the same place is kept once, and no more than [`MAX_FINDINGS`] are kept.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.0.contains(&diagnostic) {
+        // One error is always kept: what holds one must not pass for good.
+        let full = self.is_full() && (diagnostic.severity == Severity::Warning || self.has_errors());
+        if !full && !self.0.contains(&diagnostic) {
             self.0.push(diagnostic);
         }
+    }
+
+    /// Returns whether no more findings are kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_FINDINGS
     }
 
     /// Takes over all findings of `other`.
@@ -246,11 +256,17 @@ impl Serialize for Diagnostics {
     }
 }
 
+/// Most candidates that are compared: real definitions have some dozens of names.
+const MAX_CANDIDATES: usize = 2_000;
+
 /// Finds the candidate that `word` was probably meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    let limit = (length / 3).clamp(1, 3);
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit * 4)
         .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -28,6 +28,12 @@ pub use triplet::Libc;
 use outside::Outside;
 use scope::Scope;
 
+/// Most bytes that substitution may make of one definition: the largest real one makes 3 MB. Without a bound, sixty
+/// lines of variables that double each other, or a table of a million rows, would fill any memory.
+const MAX_MADE: usize = 64 << 20;
+/// What each text counts beside its bytes.
+const MADE_EACH: usize = 64;
+
 /// What evaluation depends on besides the definition.
 #[derive(Clone)]
 pub struct Context<'a> {
@@ -96,6 +102,8 @@ struct Evaluator<'a> {
     out: Diagnostics,
     /// Packages that the steps of the current root need.
     needs: Vec<String>,
+    /// How much was made by substitution so far, against [`MAX_MADE`].
+    made: usize,
     /// Scripts that were checked as written, by place, since `range` repeats them.
     checked: HashSet<usize>,
 }
@@ -110,8 +118,20 @@ impl<'a> Evaluator<'a> {
             outside: Outside::default(),
             out: Diagnostics::new(),
             needs: Vec::new(),
+            made: 0,
             checked: HashSet::new(),
         }
+    }
+
+    /// Counts what is about to be made; once it is too much nothing more is.
+    fn make(&mut self, bytes: usize) -> bool {
+        let before = self.made;
+        self.made = before.saturating_add(bytes + MADE_EACH);
+        if before <= MAX_MADE && self.made > MAX_MADE {
+            let message = format!("the definition grows beyond {MAX_MADE} bytes when its variables and ranges are filled in");
+            self.out.push(Diagnostic { span: None, ..Diagnostic::error(Code::Limit, Span::default(), message) });
+        }
+        self.made <= MAX_MADE
     }
 
     fn run(mut self) -> (Option<Recipe>, Diagnostics) {
@@ -149,7 +169,8 @@ impl<'a> Evaluator<'a> {
             subpackages.extend(self.subpackage(row));
         }
         let needs = std::mem::take(&mut self.needs);
-        let environment = self.environment(&scope, document.environment.as_ref(), needs);
+        let mut environment = self.environment(&scope, document.environment.as_ref(), needs);
+        self.vary(&scope, &mut environment.packages);
         let test = document.test.as_ref().map(|test| self.test(&scope, test, &meta.name.value));
         let supported = self.supported(&scope);
         Some(Recipe {

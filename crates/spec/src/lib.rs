@@ -29,6 +29,6 @@ pub mod transform;
 pub mod update;
 pub mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Fix, Located, Severity, Source};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Fix, Located, MAX_FINDINGS, Severity, Source};
 pub use evaluate::{Context, Libc, check, evaluate};
 pub use recipe::Recipe;

@@ -20,6 +20,8 @@ pub(crate) struct Problem {
     pub(crate) at: Range<usize>,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// What is still open there: where it was opened, and by which word.
+    pub(crate) opened: Option<(usize, String)>,
 }
 
 /// Reads a script.
@@ -32,7 +34,12 @@ pub(crate) fn check(script: &Text, source: &str, out: &mut Diagnostics) {
     if let Err(problem) = parse(script) {
         let span = locate_offset(source, script.span, script, problem.at.start);
         let message = format!("the shell can not read this script: {}", problem.message);
-        out.push(Diagnostic::error(Code::ShellSyntax, span, message).maybe_help(problem.help));
+        let mut error = Diagnostic::error(Code::ShellSyntax, span, message).maybe_help(problem.help);
+        if let Some((at, word)) = problem.opened {
+            let place = locate_offset(source, script.span, script, at);
+            error = error.related(place, format!("the `{word}`"));
+        }
+        out.push(error);
     }
 }
 
@@ -93,11 +100,11 @@ impl<'s> Reader<'s> {
     }
 
     fn problem<T>(&self, at: Range<usize>, message: impl Into<String>) -> Read<T> {
-        Err(Problem { at, message: message.into(), help: None })
+        Err(Problem { at, message: message.into(), help: None, opened: None })
     }
 
     fn problem_help<T>(&self, at: Range<usize>, message: impl Into<String>, help: &str) -> Read<T> {
-        Err(Problem { at, message: message.into(), help: Some(help.to_owned()) })
+        Err(Problem { at, message: message.into(), help: Some(help.to_owned()), opened: None })
     }
 
     /// Calls `inner` one level deeper.

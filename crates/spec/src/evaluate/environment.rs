@@ -22,16 +22,13 @@ impl Evaluator<'_> {
             }
         }
         environment.packages.extend(needs);
-        if scope.subpackage.is_none() {
-            self.vary(scope, &mut environment.packages);
-        }
         environment.packages.sort();
         environment.packages.dedup();
         environment
     }
 
-    /// Adds and removes what the options that are switched on say.
-    fn vary(&mut self, scope: &Scope<'_>, packages: &mut Vec<String>) {
+    /// Adds and removes what the options that are switched on say of the build.
+    pub(super) fn vary(&mut self, scope: &Scope<'_>, packages: &mut Vec<String>) {
         for (name, option) in &self.document.options {
             let change = option.environment.as_ref().and_then(|e| e.contents.as_ref()).and_then(|c| c.packages.as_ref());
             if let (Some(change), true) = (change, self.context.options.contains(&name.value)) {
@@ -40,5 +37,7 @@ impl Evaluator<'_> {
                 packages.extend(self.dependency_list(scope, &change.add));
             }
         }
+        packages.sort();
+        packages.dedup();
     }
 }

@@ -59,6 +59,9 @@ impl Evaluator<'_> {
     }
 
     fn substitute_or(&mut self, scope: &Scope<'_>, text: &Text, severity: Severity) -> String {
+        if !self.make(text.len()) {
+            return String::new();
+        }
         if !text.contains("${{") {
             return text.value.clone();
         }
@@ -67,7 +70,8 @@ impl Evaluator<'_> {
             match piece {
                 Piece::Literal(literal) => out.push_str(literal),
                 Piece::Variable(name, at) => match self.lookup(scope, name) {
-                    Some(value) => out.push_str(&value),
+                    Some(value) if self.make(value.len()) => out.push_str(&value),
+                    Some(_) => {}
                     None => self.undefined(scope, text, name, at, severity),
                 },
                 Piece::Broken(at) => {
@@ -82,6 +86,9 @@ impl Evaluator<'_> {
 
     /// Reports a `${{` that does not go on as it must.
     pub(super) fn broken(&mut self, scope: &Scope<'_>, text: &Text, at: Range<usize>, severity: Severity) {
+        if self.out.is_full() && self.out.has_errors() {
+            return;
+        }
         let written = &text[at.clone()];
         let meant = written.trim_matches(['$', '{', '}', ' ']);
         let span = locate(scope.text, text.span, text, at);
@@ -123,6 +130,9 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn undefined(&mut self, scope: &Scope<'_>, text: &Text, name: &str, at: Range<usize>, severity: Severity) {
+        if self.out.is_full() && self.out.has_errors() {
+            return;
+        }
         let span = locate(scope.text, text.span, text, at);
         let message = format!("the variable `{name}` is not defined here");
         let error = Diagnostic { severity, ..Diagnostic::error(Code::UndefinedVariable, span, message) };
@@ -147,7 +157,13 @@ impl Evaluator<'_> {
             return (elsewhere.to_owned(), None);
         }
         let inputs = scope.inputs.into_iter().flatten().map(|(input, _)| format!("inputs.{input}"));
-        let mut names: Vec<String> = self.globals.keys().cloned().chain(inputs).collect();
+        // While variables are still being resolved the definition says which there will be.
+        let document = self.document;
+        let written = document.vars.keys().map(|name| &name.value).chain(document.var_transforms.iter().map(|t| &t.to.value));
+        let written = written.map(|name| format!("vars.{name}"));
+        let package = ["name", "version", "full-version", "description"].map(|name| format!("package.{name}"));
+        let mut names: Vec<String> = package.into_iter().chain(inputs).chain(self.globals.keys().cloned()).collect();
+        names.extend(written.filter(|name| !self.globals.contains_key(name)));
         names.extend(["range.key", "range.value"].into_iter().filter(|_| scope.range.is_some()).map(str::to_owned));
         names.extend(["subpkg.name", "targets.subpkgdir"].into_iter().filter(|_| scope.subpackage.is_some()).map(str::to_owned));
         if let Some(meant) = nearest(name, names.iter().map(String::as_str)) {

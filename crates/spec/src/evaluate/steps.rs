@@ -32,7 +32,14 @@ impl Evaluator<'_> {
     }
 
     fn steps_below(&mut self, scope: &Scope<'_>, steps: &[Step], above: &Inherited) -> Vec<recipe::Step> {
-        steps.iter().filter_map(|step| self.step(scope, step, above)).collect()
+        let mut evaluated = Vec::new();
+        for step in steps {
+            if !self.make(0) {
+                break;
+            }
+            evaluated.extend(self.step(scope, step, above));
+        }
+        evaluated
     }
 
     /// Returns nothing for a step that does not run, or whose pipeline is not to be had.
@@ -178,14 +185,16 @@ impl Evaluator<'_> {
             self.outside_places(scope, runs, &marked);
         }
         let (script, environment) = self.outside.script(&marked);
-        if good && self.is_risky(scope, runs)
-            && let Err(problem) = shell::parse(&script) {
-                let message = format!("the values put into this script break it: {}", problem.message);
-                let line = script[..problem.at.start].matches('\n').count();
-                let shown = script.lines().nth(line).unwrap_or_default().trim().to_owned();
-                let error = Diagnostic::error(Code::ShellSyntax, head(runs), message);
-                self.report(scope, error.help(format!("it then reads: {shown}")));
-            }
+        if good
+            && self.is_risky(scope, runs)
+            && let Err(problem) = shell::parse(&script)
+        {
+            let message = format!("the values put into this script break it: {}", problem.message);
+            let line = script[..problem.at.start].matches('\n').count();
+            let shown = script.lines().nth(line).unwrap_or_default().trim().to_owned();
+            let error = Diagnostic::error(Code::ShellSyntax, head(runs), message);
+            self.report(scope, error.help(format!("it then reads: {shown}")));
+        }
         (script, environment)
     }
 

@@ -1,7 +1,6 @@
 //! The variables of a definition: what the machine gives, `package.*`, `vars`, and what transforms make of them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::outside::Outside;
 use super::{Evaluator, Libc, triplet};
@@ -148,37 +147,33 @@ impl<'a> Evaluator<'a> {
 
     /// Substitutes the text that gives `name` its value.
     fn fill(&mut self, name: &str, text: &Text, seen: usize, definitions: &Definitions<'a>, values: &mut Values) -> String {
-        // A description is read by people only.
-        let severity = if name == "package.description" { Severity::Warning } else { Severity::Error };
         let mut value = String::new();
         for piece in pieces(text) {
             match piece {
                 Piece::Literal(literal) => value.push_str(literal),
                 Piece::Variable(other, at) => match self.resolve(other, seen, definitions, values) {
-                    Some(part) => value.push_str(&part),
+                    Some(part) if self.make(part.len()) => value.push_str(&part),
+                    Some(_) => {}
                     None if values.contains_key(&(other.to_owned(), seen)) => {
                         let span = locate(self.text, text.span, text, at);
                         let message = format!("`{name}` is made of `{other}`, which is made of `{name}`");
                         self.out.push(Diagnostic::error(Code::CyclicVariable, span, message));
                     }
-                    None => self.undefined_part(text, other, at, severity, definitions),
+                    // The description is for people, and is looked at again where it is used.
+                    None if name == "package.description" => {}
+                    None => {
+                        let scope = self.scope();
+                        self.undefined(&scope, text, other, at, Severity::Error);
+                    }
                 },
+                Piece::Broken(_) if name == "package.description" => {}
                 Piece::Broken(at) => {
                     let scope = self.scope();
-                    self.broken(&scope, text, at, severity);
+                    self.broken(&scope, text, at, Severity::Error);
                 }
             }
         }
         value
-    }
-
-    fn undefined_part(&mut self, text: &Text, name: &str, at: Range<usize>, severity: Severity, definitions: &Definitions<'_>) {
-        let scope = self.scope();
-        // The names that will be known are known already here, for "did you mean".
-        let known = self.globals.clone();
-        self.globals.extend(definitions.keys().map(|name| (name.clone(), String::new())));
-        self.undefined(&scope, text, name, at, severity);
-        self.globals = known;
     }
 
     fn transform(&mut self, name: &str, written: &Written, from: &str) -> String {

@@ -43,8 +43,19 @@ impl Includes for () {
 pub fn evaluate(image: &Image, includes: &dyn Includes, host: Option<Arch>) -> Result<Config, Diagnostics> {
     let mut out = image.warnings.clone();
     let mut document = image.document.clone();
+    let own = config(&document, &image.text, host, &mut out);
+    if document.include.is_none() {
+        return out.finish(Some(own)).map(|(config, _)| config);
+    }
     include(&mut document, includes, &mut Vec::new(), &mut out);
-    let config = config(&document, &image.text, host, &mut out);
+    // What is wrong with each file by itself was found in it. What is wrong with both together has no place in either.
+    let mut together = Diagnostics::new();
+    let config = config(&document, &image.text, host, &mut together);
+    for found in together {
+        if !out.iter().any(|known| known.message == found.message) {
+            out.push(Diagnostic { span: None, related: Vec::new(), fix: None, ..found });
+        }
+    }
     out.finish(Some(config)).map(|(config, _)| config)
 }
 
@@ -65,7 +76,6 @@ fn include(document: &mut Document, includes: &dyn Includes, above: &mut Vec<Str
                 above.push(name.value.clone());
                 include(&mut base, includes, above, &mut found);
                 above.pop();
-                // What is wrong in it is reported in it: after merging, places would be looked for in the wrong text.
                 config(&base, &text, None, &mut found);
                 base
             });

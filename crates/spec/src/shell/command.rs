@@ -1,6 +1,6 @@
 //! Commands of a script: what opens must close, and what joins must have something on both sides.
 
-use super::{HereDocument, Read, Reader};
+use super::{HereDocument, Problem, Read, Reader};
 
 /// Words that end a list of commands.
 const CLOSING: [&str; 8] = ["then", "else", "elif", "fi", "do", "done", "esac", "}"];
@@ -192,9 +192,13 @@ impl<'s> Reader<'s> {
         }
         match self.here_is() {
             Some(found) => {
-                let line = self.text[..start].matches('\n').count() + 1;
                 let length = self.here_word().map_or(1, str::len);
-                self.problem(self.at..self.at + length, format!("{found} stands where the `{open}` of line {line} needs `{close}`"))
+                Err(Problem {
+                    at: self.at..self.at + length,
+                    message: format!("{found} stands where the `{open}` before it needs `{close}`"),
+                    help: None,
+                    opened: Some((start, open.to_owned())),
+                })
             }
             None => self.problem(start..start + open.len(), format!("this `{open}` has no `{close}`")),
         }
@@ -308,8 +312,12 @@ impl<'s> Reader<'s> {
                 return Ok(());
             }
             if !self.take("|") {
-                let line = self.text[..start].matches('\n').count() + 1;
-                return self.problem(at..self.at, format!("this pattern of the `case` of line {line} is not followed by `)`"));
+                return Err(Problem {
+                    at: at..self.at,
+                    message: "this pattern is not followed by `)`".to_owned(),
+                    help: None,
+                    opened: Some((start, "case".to_owned())),
+                });
             }
         }
     }

@@ -115,10 +115,11 @@ impl Reader<'_> {
     fn dollar(&mut self, in_double: bool) -> Read {
         let rest = self.rest();
         if rest.starts_with("${{")
-            && let (Some(_), end) = variable(self.text, self.at) {
-                self.at = end;
-                return Ok(());
-            }
+            && let (Some(_), end) = variable(self.text, self.at)
+        {
+            self.at = end;
+            return Ok(());
+        }
         if rest.starts_with("${") {
             return self.nested(|this| this.braces(in_double));
         }

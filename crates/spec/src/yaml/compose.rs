@@ -147,23 +147,33 @@ impl<'a> Composer<'a, '_> {
     fn mapping(&mut self, start: Span, depth: usize) -> Composed<Node> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
         let mut merged: Vec<(Node, Node)> = Vec::new();
+        let mut keys: HashMap<String, Span> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
                 let end = entries.last().map_or(span.end, |(_, last)| last.span.end);
-                let new = merged.into_iter().filter(|(key, _)| find(&entries, key).is_none()).collect::<Vec<_>>();
-                entries.extend(new);
+                for (key, value) in merged {
+                    if key.as_str().is_none_or(|name| keys.insert(name.to_owned(), key.span).is_none()) {
+                        entries.push((key, value));
+                    }
+                }
                 return Ok(Node { kind: Kind::Mapping(entries), span: Span::new(start.start, end) });
             }
             let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
-            let value = self.node(event, span, depth + 1)?;
+            let mut value = self.node(event, span, depth + 1)?;
+            // A value that is not written has no place of its own: its key stands for it.
+            if value.span.start == value.span.end {
+                value.span = key.span;
+            }
             if matches!(&key.kind, Kind::Scalar(text, Style::Plain) if text == "<<") {
                 self.merge(value, &mut merged);
-            } else if let Some(first) = find(&entries, &key) {
-                let name = key.as_str().unwrap_or("…");
+                continue;
+            }
+            let first = key.as_str().and_then(|name| keys.insert(name.to_owned(), key.span));
+            if let (Some(first), Some(name)) = (first, key.as_str()) {
                 let error = Diagnostic::error(Code::DuplicateKey, key.span, format!("the key `{name}` stands here twice"));
-                self.out.push(error.label("again").related(first.span, "first here").help("keep one of them"));
+                self.out.push(error.label("again").related(first, "first here").help("keep one of them"));
             } else {
                 entries.push((key, value));
             }
@@ -173,13 +183,7 @@ impl<'a> Composer<'a, '_> {
     /// Takes over the keys of a merged mapping, or of a list of them, of which the first wins.
     fn merge(&mut self, value: Node, merged: &mut Vec<(Node, Node)>) {
         match value.kind {
-            Kind::Mapping(entries) => {
-                for (key, value) in entries {
-                    if find(merged, &key).is_none() {
-                        merged.push((key, value));
-                    }
-                }
-            }
+            Kind::Mapping(entries) => merged.extend(entries),
             Kind::Sequence(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
             Kind::Scalar(..) => {
                 let error = Diagnostic::error(Code::WrongType, value.span, "`<<` takes a mapping or a list of mappings");
@@ -187,11 +191,6 @@ impl<'a> Composer<'a, '_> {
             }
         }
     }
-}
-
-fn find<'n>(entries: &'n [(Node, Node)], key: &Node) -> Option<&'n Node> {
-    let text = key.as_str()?;
-    entries.iter().map(|(key, _)| key).find(|key| key.as_str() == Some(text))
 }
 
 fn size(node: &Node) -> usize {
