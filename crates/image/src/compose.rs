@@ -11,7 +11,7 @@ use spec::image::{Config, Entrypoint, Format};
 use crate::contents::{Opened, contributions, open};
 use crate::layer::{Plan, groups, plan, write};
 use crate::table::{Table, merge};
-use crate::{Files, ImageError, Layer, Lock, accounts, execution, mutate, sbom};
+use crate::{Files, ImageError, Layer, Lock, accounts, database, execution, mutate, sbom};
 
 /// How many packages the history of a layer names.
 const NAMED: usize = 8;
@@ -110,7 +110,7 @@ fn epoch(opened: &[Opened], distro: &Distro) -> i64 {
     newest.unwrap_or(distro.source_date_epoch).min(distro.source_date_ceiling)
 }
 
-/// Makes the file table of the image: packages, accounts, installed database, then the mutations that were asked for.
+/// Makes the file table of the image: packages, accounts, the mutations that were asked for, then the database of all that.
 fn root(opened: &[Opened], definition: &Config, epoch: i64) -> Result<Table, ImageError> {
     let mut table = merge(&contributions(opened))?;
     let wanted: BTreeSet<_> = accounts::FILES.iter().filter_map(|path| TreePath::parse(path).ok()).collect();
@@ -119,6 +119,7 @@ fn root(opened: &[Opened], definition: &Config, epoch: i64) -> Result<Table, Ima
     for mutation in &definition.paths {
         mutate::apply(&mut table, mutation, epoch)?;
     }
+    database::add(&mut table, opened, epoch)?;
     Ok(table)
 }
 

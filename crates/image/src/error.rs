@@ -80,6 +80,9 @@ pub enum ImageError {
     /// A layer can not be written.
     #[error("while writing a layer")]
     Layer(#[source] std::io::Error),
+    /// The installed database can not be read or written.
+    #[error(transparent)]
+    Installed(#[from] apk::installed::InstalledError),
     /// The SBOM can not be made.
     #[error(transparent)]
     Spdx(#[from] attest::spdx::SpdxError),

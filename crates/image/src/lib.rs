@@ -4,6 +4,7 @@
 mod accounts;
 mod compose;
 mod contents;
+pub mod database;
 mod error;
 mod execution;
 mod layer;
