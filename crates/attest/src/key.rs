@@ -239,6 +239,29 @@ mod tests {
     }
 
     #[test]
+    fn verifies_what_openssl_signed() {
+        use base64::Engine as _;
+        // `openssl genrsa 2048`, then `openssl dgst -sha1 -sign` and `-sha512 -sign` over `text`.
+        let key = PublicKey::from_pem(include_str!("key/testdata/openssl.rsa.pub")).unwrap();
+        let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap();
+        let (sha1, sha512) = (decode(include_str!("key/testdata/text.sha1")), decode(include_str!("key/testdata/text.sha512")));
+        assert_eq!(key.verify_sha1_legacy(b"text", &sha1), Ok(()));
+        assert_eq!(key.verify_sha512(b"text", &sha512), Ok(()));
+        assert_eq!(key.verify_sha1_legacy(b"texu", &sha1), Err(BadSignature));
+        assert_eq!(key.verify_sha256(b"text", &sha1), Err(BadSignature));
+        assert_eq!(key.verify_sha256(b"text", &sha512), Err(BadSignature));
+    }
+
+    #[test]
+    fn reads_the_older_form_of_a_private_key() {
+        let key = PrivateKey::generate(2048).unwrap();
+        let (_, der) = pem::decode(&key.to_pem().unwrap(), &["PRIVATE KEY"], "").map(|(label, der)| (label.to_owned(), der)).unwrap();
+        // PKCS#8 wraps PKCS#1: at 2048 bits, behind 26 bytes of algorithm and lengths.
+        let older = pem::encode("RSA PRIVATE KEY", &der[26..]);
+        assert_eq!(PrivateKey::from_pem(&older).unwrap().public().unwrap(), key.public().unwrap());
+    }
+
+    #[test]
     fn a_key_survives_its_text() {
         let key = PrivateKey::generate(2048).unwrap();
         let read = PrivateKey::from_pem(&key.to_pem().unwrap()).unwrap();
