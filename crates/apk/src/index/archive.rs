@@ -10,15 +10,15 @@ use base::tree::{Entry, Kind, TreePath};
 use fs_err as fs;
 
 use super::{Index, IndexError};
-use crate::gzip::{Encoder, MemberError, read_member};
-use crate::signature::{self, Checked, Keyring, MAX_MEMBER, Policy, ReadError as ReadSignature, Signature, is_signature};
+use crate::gzip::{Encoder, Member, MemberError, read_member};
+use crate::signature::{self, Checked, Keyring, MAX_MEMBER, Outcome, Policy, ReadError as ReadSignature, Signature, is_signature};
 
 /// The most bytes of an index, packed or not. Alpine's community repository has 9 MB of text, Wolfi's 60 MB.
 const MAX_INDEX: usize = 512 << 20;
 
 impl Index {
     /// Reads and verifies an index file: one signature by a known key must hold, as `policy` says.
-    pub fn load(path: &Path, keys: &Keyring, policy: &Policy) -> Result<(Self, Vec<Checked>), IndexError> {
+    pub fn load(path: &Path, keys: &Keyring, policy: &Policy) -> Result<(Self, Verified), IndexError> {
         let file = fs::File::open(path).map_err(IndexError::Io)?;
         let mut bytes = Vec::new();
         file.take(MAX_INDEX as u64 + 1).read_to_end(&mut bytes).map_err(IndexError::Io)?;
@@ -26,7 +26,7 @@ impl Index {
     }
 
     /// Reads and verifies the bytes of an index file.
-    pub fn read(bytes: &[u8], keys: &Keyring, policy: &Policy) -> Result<(Self, Vec<Checked>), IndexError> {
+    pub fn read(bytes: &[u8], keys: &Keyring, policy: &Policy) -> Result<(Self, Verified), IndexError> {
         if bytes.len() > MAX_INDEX {
             return Err(IndexError::Size { limit: MAX_INDEX });
         }
@@ -35,8 +35,11 @@ impl Index {
         }
         let parts = Parts::split(bytes)?;
         // Nothing of the body is parsed before its signature holds.
-        let report = signature::check(parts.signed, &parts.signatures, keys, policy).map_err(IndexError::Signature)?;
-        Ok((parts.parse(bytes)?, report))
+        let signatures = signature::check(parts.signed, &parts.signatures, keys, policy).map_err(IndexError::Signature)?;
+        let signed = signatures.iter().any(|checked| checked.outcome == Outcome::Verified);
+        let (index, body) = parts.parse(bytes)?;
+        let front = parts.loose;
+        Ok((index, Verified { signatures, uncovered: if signed { front } else { [front, body].concat() } }))
     }
 
     /// Packs the index, with a signature before it if there is a key. The same index gives the same bytes.
@@ -56,51 +59,66 @@ impl Index {
     }
 }
 
+/// What was checked of an index file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Each signature, in the order of the file.
+    pub signatures: Vec<Checked>,
+    /// The offsets of bytes that nothing covers; see [`crate::package::Report::uncovered`].
+    pub uncovered: Vec<u64>,
+}
+
 /// An index file, taken apart.
 struct Parts<'b> {
     signatures: Vec<Signature>,
+    /// Bytes of the signature members that nothing covers.
+    loose: Vec<u64>,
     /// All bytes after the signatures.
     signed: &'b [u8],
-    /// The first member of them, unpacked.
-    first: Vec<u8>,
+    /// The first member of them.
+    first: Member,
     /// What comes after that.
     rest: &'b [u8],
 }
 
 impl<'b> Parts<'b> {
     fn split(bytes: &'b [u8]) -> Result<Self, IndexError> {
-        let mut signatures = Vec::new();
+        let (mut signatures, mut loose) = (Vec::new(), Vec::new());
         let mut signed = bytes;
         loop {
             let (first, rest) = next(bytes, signed)?.ok_or(IndexError::NoIndex)?;
-            if !is_signature(&first) {
-                return Ok(Self { signatures, signed, first, rest });
+            if !is_signature(&first.unpacked) {
+                return Ok(Self { signatures, loose, signed, first, rest });
             }
             if bytes.len() - rest.len() > MAX_MEMBER {
                 return Err(IndexError::Size { limit: MAX_MEMBER });
             }
-            signatures.extend(signature::read(&first).map_err(|error| match error {
+            signatures.extend(signature::read(&first.unpacked).map_err(|error| match error {
                 ReadSignature::Archive(error) => IndexError::Archive(error),
                 ReadSignature::Name(error) => IndexError::Signature(error),
             })?);
+            loose.extend(first.uncovered((bytes.len() - signed.len()) as u64));
             signed = rest;
         }
     }
 
-    /// Parses the tar that the signed members hold together.
-    fn parse(self, bytes: &'b [u8]) -> Result<Index, IndexError> {
-        let Self { first: mut tar, mut rest, .. } = self;
+    /// Parses the tar that the members hold together; returns also which bytes of them only a signature covers.
+    fn parse(&self, bytes: &[u8]) -> Result<(Index, Vec<u64>), IndexError> {
+        let mut tar = self.first.unpacked.clone();
+        let mut loose: Vec<_> = self.first.uncovered((bytes.len() - self.signed.len()) as u64).collect();
+        let mut rest = self.rest;
         while let Some((more, after)) = next(bytes, rest)? {
-            if tar.len() + more.len() > MAX_INDEX {
+            if tar.len() + more.unpacked.len() > MAX_INDEX {
                 return Err(IndexError::Size { limit: MAX_INDEX });
             }
-            tar.extend(more);
+            loose.extend(more.uncovered((bytes.len() - rest.len()) as u64));
+            tar.extend(more.unpacked);
             rest = after;
         }
         let mut files = files(&tar)?;
         let index = Index::parse(&files.remove("APKINDEX").ok_or(IndexError::NoIndex)?)?;
         let description = files.remove("DESCRIPTION").unwrap_or_default();
-        Ok(Index { description: String::from_utf8_lossy(&description).trim_end().to_owned(), ..index })
+        Ok((Index { description: String::from_utf8_lossy(&description).trim_end().to_owned(), ..index }, loose))
     }
 }
 
@@ -127,13 +145,13 @@ fn files(tar: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, IndexError> {
 }
 
 /// A member that was unpacked, and the bytes after it.
-type Unpacked<'b> = (Vec<u8>, &'b [u8]);
+type Unpacked<'b> = (Member, &'b [u8]);
 
 /// Unpacks the member at the front of `rest`; returns it and what comes after.
 fn next<'b>(bytes: &'b [u8], rest: &'b [u8]) -> Result<Option<Unpacked<'b>>, IndexError> {
     let mut reader = rest;
     match read_member(&mut reader, MAX_INDEX) {
-        Ok(member) => Ok(member.map(|member| (member.unpacked, reader))),
+        Ok(member) => Ok(member.map(|member| (member, reader))),
         Err(MemberError::Large) => Err(IndexError::Size { limit: MAX_INDEX }),
         Err(MemberError::Broken(source)) => Err(IndexError::Member { offset: bytes.len() - rest.len(), source }),
     }
@@ -164,7 +182,7 @@ mod tests {
         assert_eq!(bytes, index().to_archive(Some(&key)).unwrap(), "the same index gives the same bytes");
         let (read, report) = Index::read(&bytes, &keys, &Policy::default()).unwrap();
         assert_eq!(read, index());
-        assert_eq!(report.len(), 1);
+        assert_eq!(report.signatures.len(), 1);
     }
 
     #[test]

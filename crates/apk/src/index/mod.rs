@@ -13,8 +13,10 @@ use base::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::Checksum;
+
 use crate::fields::{Applied, Draft};
 use crate::info::{Info, InfoError, join};
+pub use archive::Verified;
 
 /// One package of an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Layout, Package, PackageError, Problem, SCRIPT_NAMES, Scripts, doing};
 use crate::gzip::{Member, MemberError, read_member};
 use crate::info::PackageInfo;
-use crate::signature::{self, MAX_MEMBER, Signature, is_signature};
+use crate::signature::{self as sign, MAX_MEMBER, Signature, is_signature};
 use crate::{Checksum, Record};
 
 /// The most bytes of a control member: `.PKGINFO` and seven scripts. The largest of the field lists some 10,000
@@ -58,6 +58,8 @@ struct Front {
     /// The bytes of all signature members.
     signature: Vec<u8>,
     signatures: Vec<Signature>,
+    /// Bytes of the signature members that nothing covers.
+    loose: Vec<u64>,
     control: Member,
 }
 
@@ -66,9 +68,9 @@ impl Front {
         if reader.fill_buf().map_err(doing("reading a package"))?.starts_with(b"ADB") {
             return Err(Problem::Version3);
         }
-        let mut front = Self { signature: Vec::new(), signatures: Vec::new(), control: Member { raw: Vec::new(), unpacked: Vec::new() } };
+        let (mut signature, mut signatures, mut loose) = (Vec::new(), Vec::new(), Vec::new());
         loop {
-            let offset = front.signature.len() as u64;
+            let offset = signature.len() as u64;
             let member = match read_member(reader, MAX_CONTROL) {
                 Ok(Some(member)) => member,
                 Ok(None) => return Err(Problem::NoInfo),
@@ -76,17 +78,17 @@ impl Front {
                 Err(MemberError::Broken(source)) => return Err(Problem::Member { offset, source }),
             };
             if !is_signature(&member.unpacked) {
-                front.control = member;
-                return Ok(front);
+                return Ok(Self { signature, signatures, loose, control: member });
             }
-            if front.signature.len() + member.raw.len().max(member.unpacked.len()) > MAX_MEMBER {
+            if signature.len() + member.raw.len().max(member.unpacked.len()) > MAX_MEMBER {
                 return Err(Problem::MemberSize { member: "signature", limit: MAX_MEMBER });
             }
-            front.signatures.extend(signature::read(&member.unpacked).map_err(|error| match error {
-                signature::ReadError::Archive(source) => Problem::Archive { member: "signature", source },
-                signature::ReadError::Name(error) => Problem::Signature(error),
+            signatures.extend(sign::read(&member.unpacked).map_err(|error| match error {
+                sign::ReadError::Archive(source) => Problem::Archive { member: "signature", source },
+                sign::ReadError::Name(error) => Problem::Signature(error),
             })?);
-            front.signature.extend(member.raw);
+            loose.extend(member.uncovered(offset));
+            signature.extend(member.raw);
         }
     }
 
@@ -102,6 +104,7 @@ impl Front {
         let signature = 0..self.signature.len() as u64;
         let control = signature.end..signature.end + self.control.raw.len() as u64;
         let data = control.end..control.end + data;
+        let loose_control = self.control.uncovered(control.start).collect();
         let record = Record {
             info: info.info,
             checksum: Checksum::sha1(&self.control.raw),
@@ -119,6 +122,7 @@ impl Front {
             scripts,
             others,
             signatures: self.signatures,
+            loose: [self.loose, loose_control],
             control: self.control.raw,
             layout: Layout { signature, control, data },
         })

@@ -35,6 +35,11 @@ pub struct Report {
     pub files_without_checksum: usize,
     /// sha256 of control and data.
     pub content: Digest,
+    /// The offsets of bytes that nothing covers: other values there decode to the same package.
+    ///
+    /// They lie in the headers of gzip members, and in the last byte of compressed data, whose unused bits nothing reads. Only
+    /// the digest of the whole file covers them.
+    pub uncovered: Vec<u64>,
 }
 
 impl From<&Record> for Expected {
@@ -100,7 +105,15 @@ impl Package {
         let walked = self.walk(&Limits::default(), &mut |_, _| Ok::<_, Problem>(())).map_err(|stop| match stop {
             Stop::Problem(problem) | Stop::Caller(problem) => self.error(problem),
         })?;
-        Ok(Report { signatures, files: walked.checked, files_without_checksum: walked.unchecked, content: self.content })
+        let signed = signatures.iter().any(|checked| checked.outcome == Outcome::Verified);
+        let [front, control] = self.loose.clone();
+        Ok(Report {
+            signatures,
+            files: walked.checked,
+            files_without_checksum: walked.unchecked,
+            content: self.content,
+            uncovered: if signed { front } else { [front, control].concat() },
+        })
     }
 }
 
