@@ -1,4 +1,5 @@
 //! What reading an archive promises: each file is checked by the hash above it, and the signature is told of truly.
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 mod common;
 
