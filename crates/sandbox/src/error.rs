@@ -36,6 +36,8 @@ pub enum SandboxError {
     Launch { program: PathBuf, source: io::Error },
     #[error("the launcher {} ended without an answer: {status}", program.display())]
     Silent { program: PathBuf, status: String },
+    #[error("cannot identify the file {}", path.display())]
+    Identify { path: PathBuf, source: io::Error },
     #[error("cannot read what the command prints")]
     Output { source: io::Error },
     #[error(transparent)]
@@ -89,6 +91,7 @@ pub enum Step {
     NoNewPrivileges,
     Landlock,
     Seccomp,
+    Record,
     Terminal,
     Directory,
     Execute,
@@ -120,6 +123,7 @@ impl Display for Step {
             Self::NoNewPrivileges => "give up new privileges",
             Self::Landlock => "restrict the process with landlock",
             Self::Seccomp => "filter system calls",
+            Self::Record => "record ownership",
             Self::Terminal => "hand over the terminal",
             Self::Directory => "enter the directory",
             Self::Execute => "execute",
@@ -166,6 +170,11 @@ impl Failure {
                 "the container around us hides parts of /proc, and then the kernel refuses a new one: start it with \
                  `--security-opt unmask=ALL` (podman) or `--security-opt systempaths=unconfined` (docker)"
             }
+            Step::Record if errno == Errno::BUSY => {
+                "the container around us answers system calls itself, and the kernel allows one who does: start it without a \
+                 seccomp listener"
+            }
+            Step::Record => "Linux 5.9 or newer with CONFIG_SECCOMP_FILTER is needed, and a /proc that shows our own processes",
             Step::Execute if errno == Errno::NOENT => {
                 "neither the program nor, for a script or a dynamic program, its interpreter is in the root"
             }

@@ -15,6 +15,8 @@ mod describe;
 mod error;
 pub mod exec;
 mod message;
+mod notify;
+mod ownership;
 mod plan;
 mod probe;
 mod run;
@@ -23,7 +25,8 @@ mod system;
 
 pub use error::{Failure, SandboxError, Step};
 pub use exec::HIDDEN_VERB;
+pub use ownership::{Capability, Device, FileId, Ownership, Record, SET_ID};
 pub use plan::{Bind, DOMAIN, Guard, HOSTNAME, Limits, Outcome, OverlayMethod, Plan, Root, UMASK};
 pub use probe::{Finding, Health, probe};
-pub use run::{Launcher, run};
+pub use run::{Launcher, Recorded, record, run};
 pub use scratch::discard;

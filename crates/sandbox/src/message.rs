@@ -7,17 +7,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::ownership::Ownership;
 use crate::plan::{Outcome, Plan};
 use crate::probe::Finding;
 
-/// The longest message: 500 lowers of 4,096 bytes, and a command and environment of the kernel's 2 MiB, fit well.
-const MAX_MESSAGE: u32 = 16 << 20;
+/// The longest message: a full table of ownership. A plan is shorter: 500 lowers of 4,096 bytes, and a command and
+/// environment of the kernel's 2 MiB.
+const MAX_MESSAGE: u32 = 160 << 20;
 
 /// What the caller asks of the launcher.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Run the plan.
-    Run(Box<Plan>),
+    /// Run the plan; with a table, record ownership in it.
+    Run { plan: Box<Plan>, ownership: Option<Ownership> },
     /// Look at what this machine can do; `directory` is where scratch directories will be.
     Probe { directory: PathBuf },
 }
@@ -27,6 +29,8 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// The command ran.
     Outcome(Outcome),
+    /// The command ran; what the table holds now, or why nothing could be recorded.
+    Recorded(Outcome, Result<Ownership, Failure>),
     /// It could not be started.
     Failed(Failure),
     /// The answer to a probe.
@@ -62,6 +66,19 @@ pub(crate) fn read<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ownership::{Capability, Device, MAX_RECORDS, Record};
+
+    #[test]
+    fn a_full_table_fits_into_a_message() {
+        let capability = Capability::parse(&[[1, 0, 0, 3].as_slice(), &[0xff; 20]].concat()).unwrap();
+        let device = Device { block: false, major: u32::MAX, minor: u32::MAX };
+        let (capability, device) = (Some(capability), Some(device));
+        let longest = Record { uid: u32::MAX, gid: u32::MAX, set_id: 0o6000, cleared: 0o6000, capability, device };
+        // Device, type and 128 bytes of a handle, with what JSON puts around them.
+        let key = "\"ffffffffffffffff.ffffffff.\":,".len() + 2 * 128;
+        let longest = key + serde_json::to_string(&longest).unwrap().len();
+        assert!(longest * MAX_RECORDS + 1024 < MAX_MESSAGE as usize, "{longest}");
+    }
 
     #[test]
     fn messages_follow_each_other() {

@@ -9,9 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 
-use crate::error::SandboxError;
+use crate::error::{Failure, SandboxError};
 use crate::exec::HIDDEN_VERB;
 use crate::message::{self, Reply, Request};
+use crate::ownership::Ownership;
 use crate::plan::{Outcome, Plan};
 use crate::system;
 
@@ -42,12 +43,56 @@ impl Launcher {
 /// When this returns, by whatever way, every process of the run is dead. The same holds when the calling process
 /// dies, by `SIGKILL` too.
 pub fn run(plan: &Plan, launcher: &Launcher, output: &mut dyn FnMut(&[u8])) -> Result<Outcome, SandboxError> {
+    match start(plan, None, launcher, output)? {
+        Reply::Outcome(outcome) => Ok(outcome),
+        other => Err(unexpected(launcher, other)),
+    }
+}
+
+/// Runs `plan` as [`run()`] does, and records who is to own what.
+///
+/// Inside, `chown` to any id, `chmod` with set-id bits, `setcap` and `mknod` of devices then succeed. None of it
+/// reaches a file of the host: it is written to `ownership`, which begins as it is handed in. So one table handed
+/// through all runs of a workspace holds at the end what they said together. Files of file systems that end with the
+/// run (`/tmp`, the overlay's top) are not in it.
+///
+/// Where the machine cannot do it, the command runs as with [`run()`], the table stays as it was, and
+/// [`Recorded::unrecorded`] says why.
+pub fn record(
+    plan: &Plan,
+    launcher: &Launcher,
+    ownership: &mut Ownership,
+    output: &mut dyn FnMut(&[u8]),
+) -> Result<Recorded, SandboxError> {
+    match start(plan, Some(ownership.clone()), launcher, output)? {
+        Reply::Recorded(outcome, Ok(recorded)) => {
+            *ownership = recorded;
+            Ok(Recorded { outcome, unrecorded: None })
+        }
+        Reply::Recorded(outcome, Err(failure)) => Ok(Recorded { outcome, unrecorded: Some(failure) }),
+        other => Err(unexpected(launcher, other)),
+    }
+}
+
+/// How a recorded run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// How the command ended.
+    pub outcome: Outcome,
+    /// Why nothing was recorded, where this machine cannot.
+    pub unrecorded: Option<Failure>,
+}
+
+fn start(plan: &Plan, ownership: Option<Ownership>, launcher: &Launcher, output: &mut dyn FnMut(&[u8])) -> Result<Reply, SandboxError> {
     plan.check()?;
     plan.root.prepare()?;
-    match ask(launcher, &Request::Run(Box::new(plan.clone())), plan.terminal, output)? {
-        Reply::Outcome(outcome) => Ok(outcome),
-        Reply::Failed(failure) => Err(failure.into()),
-        Reply::Findings(_) => Err(silent(launcher, "it answered another question")),
+    ask(launcher, &Request::Run { plan: Box::new(plan.clone()), ownership }, plan.terminal, output)
+}
+
+fn unexpected(launcher: &Launcher, reply: Reply) -> SandboxError {
+    match reply {
+        Reply::Failed(failure) => failure.into(),
+        _ => silent(launcher, "it answered another question"),
     }
 }
 

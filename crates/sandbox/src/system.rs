@@ -149,7 +149,7 @@ pub(crate) fn adopt_channel(argument: &OsStr) -> Option<UnixStream> {
     Some(unsafe { UnixStream::from_raw_fd(fd) })
 }
 
-fn check(result: i64) -> Result<(), Errno> {
+pub(crate) fn check(result: i64) -> Result<(), Errno> {
     if result < 0 { Err(last_errno()) } else { Ok(()) }
 }
 

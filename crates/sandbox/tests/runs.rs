@@ -266,6 +266,7 @@ fn a_machine_that_runs_sandboxes_is_found_fit() {
             "user namespaces",
             "overlay root",
             "root with /proc and /dev",
+            "ownership on record",
             "system call filter",
             "landlock",
             "process count",
@@ -291,7 +292,7 @@ fn a_machine_without_user_namespaces_is_told_so() {
     fs_err::write(scene.path("source/plan"), serde_json::to_vec(&inner).unwrap()).unwrap();
     plan.binds.push(Bind { source: scene.path("source"), target: "/launcher".to_owned(), writable: false });
     let seen = see(&plan);
-    assert_eq!(seen.outcome, Outcome::Exited(3));
+    assert_eq!(seen.outcome, Outcome::Exited(3), "{}", seen.output);
     assert!(seen.output.contains("cannot make namespaces: "), "{}", seen.output);
     assert!(seen.output.contains("user.max_user_namespaces"), "{}", seen.output);
 }

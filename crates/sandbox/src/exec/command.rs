@@ -8,12 +8,13 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::error::{During as _, Failure, Step};
+use crate::exec::record::Sender;
 use crate::exec::{filter, restrict};
 use crate::plan::{Guard, Limits, Plan};
 use crate::system;
 
-/// What root inside may do to its own files and processes. Not among them: `SETFCAP`, `MKNOD` and `SYS_ADMIN`
-/// (what they make would outlive the sandbox or open it), and everything of the network's administration.
+/// What root inside may do to its own files and processes. Not among them: `MKNOD` and `SYS_ADMIN` (what they make
+/// would outlive the sandbox or open it), and everything of the network's administration.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
@@ -24,18 +25,22 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::NET_BIND_SERVICE)
     .union(CapabilitySet::SYS_CHROOT);
 
+/// What `setcap` wants to have before it asks. Only for recorded runs: there every call that this allows is answered by
+/// the recorder, and none reaches the kernel.
+const KEPT_RECORDED: CapabilitySet = KEPT.union(CapabilitySet::SETFCAP);
+
 /// Where a program is looked for when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/bin:/bin";
 
-/// Turns this process into the command of `plan`; returns only when that failed.
-pub(super) fn become_command(plan: &Plan) -> Failure {
-    match prepare(plan) {
+/// Turns this process into the command of `plan`; returns only when that failed. With a `sender`, the run is recorded.
+pub(super) fn become_command(plan: &Plan, sender: Option<&Sender>) -> Failure {
+    match prepare(plan, sender) {
         Ok(program) => program.execute(),
         Err(failure) => failure,
     }
 }
 
-fn prepare(plan: &Plan) -> Result<Program, Failure> {
+fn prepare(plan: &Plan, sender: Option<&Sender>) -> Result<Program, Failure> {
     if plan.terminal {
         take_terminal()?;
     } else {
@@ -48,15 +53,23 @@ fn prepare(plan: &Plan) -> Result<Program, Failure> {
     let program = Program::new(plan)?;
     system::reset_signals();
     system::close_on_execute().during(Step::Execute, "")?;
-    drop_capabilities()?;
     rustix::thread::set_no_new_privs(true).during(Step::NoNewPrivileges, "")?;
+    let recorded = sender.map_or(Ok(false), hand_over)?;
+    drop_capabilities(if recorded { KEPT_RECORDED } else { KEPT })?;
     if plan.guards(Guard::Landlock) {
         restrict::apply(plan)?;
     }
     if plan.guards(Guard::SystemCalls) {
-        filter::apply()?;
+        filter::apply(recorded)?;
     }
     Ok(program)
+}
+
+/// Makes the listener and gives it to the launcher; where that is impossible, says why, and the run goes on without.
+fn hand_over(sender: &Sender) -> Result<bool, Failure> {
+    let made = filter::listen();
+    sender.send(&made).during(Step::Record, "")?;
+    Ok(made.is_ok())
 }
 
 /// Makes the command the foreground of the caller's terminal, so that its job control works.
@@ -89,15 +102,15 @@ fn set_limit(resource: Resource, name: &str, wanted: u64) -> Result<(), Failure>
     rustix::process::setrlimit(resource, limit).during(Step::Limits, name)
 }
 
-fn drop_capabilities() -> Result<(), Failure> {
-    for capability in CapabilitySet::all().iter().filter(|capability| !KEPT.contains(*capability)) {
+fn drop_capabilities(kept: CapabilitySet) -> Result<(), Failure> {
+    for capability in CapabilitySet::all().iter().filter(|capability| !kept.contains(*capability)) {
         match rustix::thread::remove_capability_from_bounding_set(capability) {
             // The kernel is older than the capability.
             Ok(()) | Err(Errno::INVAL) => {}
             Err(errno) => return Err(Failure::new(Step::Capabilities, format!("{capability:?}"), errno)),
         }
     }
-    let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).during(Step::Capabilities, "")
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It denies what a build has no use for and what would open the sandbox or leave something behind in the
 //! caller's files. It is a list of denials: compilers and test suites use nearly all of the kernel, and what
-//! matters is already held by namespaces and missing capabilities.
+//! matters is already held by namespaces and missing capabilities. A recorded run sends some calls to the recorder.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ use seccompiler::{
 };
 
 use crate::error::{Failure, Step};
+use crate::exec::record::{FCHMODAT2, REMOVEXATTRAT, SETXATTRAT};
+use crate::notify::Listener;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Compiled<T> = Result<T, seccompiler::BackendError>;
@@ -105,8 +107,36 @@ const OPENS: &[(i64, u8, u8)] = &[
     (libc::SYS_open, 1, 2),
 ];
 
-/// `fchmodat2` has this number on every architecture; libc does not name it on all.
-const FCHMODAT2: i64 = 452;
+/// Where each call has the mode argument by which it can make a device.
+const MAKES: &[(i64, u8)] = &[
+    (libc::SYS_mknodat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, 1),
+];
+
+/// What the recorder always answers: a change back to the ordinary must reach the table too. Names of attributes lie
+/// in memory, so all of them are asked.
+const RECORDED: &[i64] = &[
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    REMOVEXATTRAT,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+];
 
 /// Execution domains that a program may ask for: plain, 32 bits, either with compatible `uname`, without address
 /// randomisation, and the question which one it has.
@@ -115,12 +145,24 @@ const DOMAINS: [u64; 6] = [0, 0x8, 0x2_0000, 0x2_0008, 0x4_0000, 0xffff_ffff];
 /// Socket families that stay inside: the local ones, the internet (only the loopback is there) and routing.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
-/// The first system call number of the x32 interface, which repeats every call under another number.
-const X32: u32 = 0x4000_0000;
+/// The newest call that this list was made for: `file_setattr` of Linux 6.17. What comes later may do, in other
+/// words, what is denied or recorded here, as `setxattrat` did; programs take their older way. It also keeps builds on
+/// newer kernels as they are on older ones. The x32 interface repeats every call above.
+const NEWEST: u32 = 469;
 
-/// Filters the calls of this process and of all it starts, for good.
-pub(super) fn apply() -> Result<(), Failure> {
-    let programs = programs().map_err(|_| Failure::new(Step::Seccomp, "", Errno::INVAL))?;
+/// Sends the recorded calls of this process, and of all it starts, to a listener.
+pub(super) fn listen() -> Result<Listener, Errno> {
+    let mut program = program(recorded().map_err(|_| Errno::INVAL)?, SeccompAction::Trap).map_err(|_| Errno::INVAL)?;
+    // The compiler does not know this answer; "trap" is used for nothing else.
+    let trap = program.iter_mut().filter(|instruction| instruction.code == RETURN && instruction.k == libc::SECCOMP_RET_TRAP);
+    trap.for_each(|instruction| instruction.k = libc::SECCOMP_RET_USER_NOTIF);
+    Listener::install(&program)
+}
+
+/// Filters the calls of this process and of all it starts, for good. Calls that are `recorded` are let through to the
+/// listener; a refusal here would come first.
+pub(super) fn apply(recorded: bool) -> Result<(), Failure> {
+    let programs = programs(recorded).map_err(|_| Failure::new(Step::Seccomp, "", Errno::INVAL))?;
     for program in programs {
         apply_filter(&program).map_err(|error| {
             let errno = match error {
@@ -133,36 +175,56 @@ pub(super) fn apply() -> Result<(), Failure> {
     Ok(())
 }
 
-fn programs() -> Compiled<Vec<BpfProgram>> {
+fn programs(recorded: bool) -> Compiled<Vec<BpfProgram>> {
     let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
     // An ordinary user keeps its further groups, which look like `nobody` inside; all see none, as root does.
     let none = Rules::from([(libc::SYS_getgroups, Vec::new())]);
-    Ok(vec![no_x32(), program(denied()?, libc::EPERM)?, program(absent, libc::ENOSYS)?, program(none, 0)?])
+    Ok(vec![nothing_newer(), refuse(denied(recorded)?, libc::EPERM)?, refuse(absent, libc::ENOSYS)?, refuse(none, 0)?])
 }
 
-fn program(rules: Rules, errno: i32) -> Compiled<BpfProgram> {
-    let answer = SeccompAction::Errno(errno.unsigned_abs());
+fn refuse(rules: Rules, errno: i32) -> Compiled<BpfProgram> {
+    program(rules, SeccompAction::Errno(errno.unsigned_abs()))
+}
+
+fn program(rules: Rules, answer: SeccompAction) -> Compiled<BpfProgram> {
     SeccompFilter::new(rules, SeccompAction::Allow, answer, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
-fn denied() -> Compiled<Rules> {
+fn recorded() -> Compiled<Rules> {
+    let mut rules: Rules = RECORDED.iter().map(|call| (*call, Vec::new())).collect();
+    let named = |flags, mode, bit| rule([has(flags, libc::O_CREAT.unsigned_abs())?, has(mode, bit)?]);
+    for (call, flags, mode) in OPENS {
+        rules.insert(*call, SET_ID.iter().map(|bit| named(*flags, *mode, *bit)).collect::<Compiled<_>>()?);
+    }
+    for (call, mode) in MODES.iter().filter(|(call, _)| !RECORDED.contains(call)) {
+        rules.insert(*call, SET_ID.iter().map(|bit| rule([has(*mode, *bit)?])).collect::<Compiled<_>>()?);
+    }
+    for (call, mode) in MAKES {
+        for kind in [libc::S_IFCHR, libc::S_IFBLK] {
+            let device = condition(*mode, SeccompCmpOp::MaskedEq(libc::S_IFMT.into()), kind.into())?;
+            rules.entry(*call).or_default().push(rule([device])?);
+        }
+    }
+    Ok(rules)
+}
+
+fn denied(recorded: bool) -> Compiled<Rules> {
     let mut rules: Rules = DENIED.iter().map(|call| (*call, Vec::new())).collect();
     let namespaces =
         |argument| -> Compiled<Vec<SeccompRule>> { NAMESPACES.iter().map(|flag| rule([has(argument, flag.unsigned_abs())?])).collect() };
     rules.insert(libc::SYS_clone, namespaces(0)?);
     rules.insert(libc::SYS_unshare, namespaces(0)?);
-    for (call, mode) in MODES {
-        rules.insert(*call, SET_ID.iter().map(|bit| rule([has(*mode, *bit)?])).collect::<Compiled<_>>()?);
+    if !recorded {
+        for (call, mode) in MODES {
+            rules.insert(*call, SET_ID.iter().map(|bit| rule([has(*mode, *bit)?])).collect::<Compiled<_>>()?);
+        }
     }
     for (call, flags, mode) in OPENS {
-        let creates = |bit: &u32| {
-            // An open that makes a nameless file has another flag; both have a mode.
-            let named = rule([has(*flags, libc::O_CREAT.unsigned_abs())?, has(*mode, *bit)?])?;
-            let nameless = rule([has(*flags, TMPFILE)?, has(*mode, *bit)?])?;
-            Ok([named, nameless])
-        };
-        let both: Vec<[SeccompRule; 2]> = SET_ID.iter().map(creates).collect::<Compiled<_>>()?;
-        rules.insert(*call, both.into_iter().flatten().collect());
+        // An open that makes a nameless file has another flag; both have a mode. The recorder knows named files only.
+        let creating = if recorded { &[TMPFILE][..] } else { &[libc::O_CREAT.unsigned_abs(), TMPFILE] };
+        let pairs = creating.iter().flat_map(|flag| SET_ID.iter().map(move |bit| (*flag, *bit)));
+        let denied = pairs.map(|(flag, bit)| rule([has(*flags, flag)?, has(*mode, bit)?])).collect::<Compiled<_>>()?;
+        rules.insert(*call, denied);
     }
     rules.insert(libc::SYS_personality, vec![rule_of(none_of(0, DOMAINS)?)?]);
     let families = FAMILIES.map(|family| u64::from(family.unsigned_abs()));
@@ -207,12 +269,13 @@ fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> Compiled<Secco
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
 }
 
-/// Answers every call of the x32 interface with `ENOSYS`; the other filters compare numbers and would miss them.
-fn no_x32() -> BpfProgram {
+/// Answers every call after [`NEWEST`], and so of the x32 interface, with `ENOSYS`; the other filters compare numbers
+/// and would miss them.
+fn nothing_newer() -> BpfProgram {
     let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     vec![
         instruction((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0, 0, 0), // the call's number
-        instruction((libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16, 0, 1, X32),
+        instruction((libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16, 0, 1, NEWEST),
         instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
         instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ]
@@ -226,10 +289,23 @@ mod tests {
 
     #[test]
     fn compiles_for_this_machine() {
-        let programs = programs().unwrap();
-        assert_eq!(programs.len(), 4);
-        // The kernel's limit for one program.
-        assert!(programs.iter().all(|program| program.len() < 4096));
+        for recorded in [false, true] {
+            let programs = programs(recorded).unwrap();
+            assert_eq!(programs.len(), 4);
+            // The kernel's limit for one program.
+            assert!(programs.iter().all(|program| program.len() < 4096));
+        }
+    }
+
+    #[test]
+    fn every_call_that_is_no_longer_denied_is_recorded() {
+        let without: Vec<i64> = denied(false).unwrap().into_keys().collect();
+        let with = denied(true).unwrap();
+        let recorded = recorded().unwrap();
+        let let_through: Vec<&i64> = without.iter().filter(|call| !with.contains_key(call)).collect();
+        assert_eq!(let_through.len(), MODES.len() - MODES.iter().filter(|(call, _)| with.contains_key(call)).count());
+        assert!(let_through.iter().all(|call| recorded.contains_key(call)));
+        assert!(OPENS.iter().all(|(call, ..)| recorded.contains_key(call)));
     }
 
     #[test]

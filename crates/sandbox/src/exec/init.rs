@@ -8,15 +8,16 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::error::{During as _, Failure, Step};
+use crate::exec::record::Sender;
 use crate::exec::{command, root};
 use crate::message::{self, Reply};
 use crate::plan::{Outcome, Plan};
 use crate::system::{self, Side};
 
 /// Never returns: writes to `status` how the command ended, or why it could not start, and ends.
-pub(super) fn main(plan: &Plan, channel: &UnixStream, status: OwnedFd) -> ! {
+pub(super) fn main(plan: &Plan, channel: &UnixStream, status: OwnedFd, sender: Option<&Sender>) -> ! {
     let status = std::fs::File::from(status);
-    let reply = match live(plan, channel, &status) {
+    let reply = match live(plan, channel, &status, sender) {
         Ok(outcome) => Reply::Outcome(outcome),
         Err(failure) => Reply::Failed(failure),
     };
@@ -25,7 +26,7 @@ pub(super) fn main(plan: &Plan, channel: &UnixStream, status: OwnedFd) -> ! {
     system::exit_now(0)
 }
 
-fn live(plan: &Plan, channel: &UnixStream, status: &std::fs::File) -> Result<Outcome, Failure> {
+fn live(plan: &Plan, channel: &UnixStream, status: &std::fs::File, sender: Option<&Sender>) -> Result<Outcome, Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).during(Step::Supervise, "")?;
     // The launcher dies before that call only when its caller did, and then the caller's end is closed.
     let mut fds = [PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::RDHUP)];
@@ -38,7 +39,7 @@ fn live(plan: &Plan, channel: &UnixStream, status: &std::fs::File) -> Result<Out
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).during(Step::Supervise, "")?;
     match system::fork().during(Step::Fork, "")? {
         Side::Child => {
-            let failure = command::become_command(plan);
+            let failure = command::become_command(plan, sender);
             let _ = message::write(status, &Reply::Failed(failure));
             system::exit_now(127)
         }

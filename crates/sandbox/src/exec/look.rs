@@ -6,7 +6,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Resource, WaitOptions};
 
 use crate::error::{During as _, Failure, Step};
-use crate::exec::{device, filter, namespace, overlay, root};
+use crate::exec::{device, filter, namespace, overlay, record, root};
 use crate::message::{self, Reply};
 use crate::plan::{Limits, Outcome, OverlayMethod, Plan, Root};
 use crate::probe::{Finding, Health};
@@ -22,9 +22,10 @@ pub(super) fn look(directory: &Path) -> Vec<Finding> {
     let mut findings = vec![kernel(), tried("user namespaces", "one user, and namespaces of its own", namespaces)];
     let scratch = directory.join(format!(".probe-{}", std::process::id()));
     findings.extend(roots(&scratch));
+    findings.push(ownership(&scratch));
     // A directory that stays is harmless, and what can be said about it was said above.
     let _ = crate::discard(&scratch);
-    findings.extend([tried("system call filter", "seccomp", filter::apply), landlock(), processes(), open_files()]);
+    findings.extend([tried("system call filter", "seccomp", || filter::apply(false)), landlock(), processes(), open_files()]);
     findings
 }
 
@@ -70,6 +71,23 @@ fn roots(scratch: &Path) -> Vec<Finding> {
 
 fn namespaces() -> Result<(), Failure> {
     namespace::enter(&Plan::new(Root::HostUnsafe, ["/"]))
+}
+
+/// Records a change of owner, the whole way.
+fn ownership(scratch: &Path) -> Finding {
+    let subject = "ownership on record";
+    let recorded = attempt(|| {
+        namespaces()?;
+        record::try_out(scratch)
+    });
+    match recorded {
+        Ok(()) => finding(subject, "chown, set-id bits, setcap and mknod are answered".to_owned(), None),
+        Err(failure) => {
+            let mend =
+                format!("builds that give files to another user than root fail; {}", failure.hint().unwrap_or("ask for a newer kernel"));
+            finding(subject, failure.to_string(), Some((Health::Degraded, mend)))
+        }
+    }
 }
 
 fn landlock() -> Finding {
@@ -134,7 +152,7 @@ fn attempt(step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
             rustix::process::waitpid(Some(child), WaitOptions::empty()).during(Step::Supervise, "")?;
             match reply.during(Step::Supervise, "")? {
                 Reply::Failed(failure) => Err(failure),
-                Reply::Outcome(_) | Reply::Findings(_) => Ok(()),
+                Reply::Outcome(_) | Reply::Recorded(..) | Reply::Findings(_) => Ok(()),
             }
         }
     }

@@ -7,6 +7,7 @@ mod init;
 mod look;
 mod namespace;
 mod overlay;
+mod record;
 mod restrict;
 mod root;
 mod supervise;
@@ -30,10 +31,7 @@ pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let Ok(request) = message::read(&channel) else { return ExitCode::from(2) };
     let reply = match request {
-        Request::Run(plan) => match supervise::run(&plan, &channel) {
-            Ok(outcome) => Reply::Outcome(outcome),
-            Err(failure) => Reply::Failed(failure),
-        },
+        Request::Run { plan, ownership } => supervise::run(&plan, ownership, &channel).unwrap_or_else(Reply::Failed),
         Request::Probe { directory } => Reply::Findings(look::look(&directory)),
     };
     // A caller that is gone needs no answer.
