@@ -57,9 +57,17 @@ fn relocks_converts_and_extracts() {
     eprintln!("again {:?}", start.elapsed());
 
     let start = Instant::now();
+    let world = seed.packages.iter().cloned().collect::<Vec<_>>().join(" ");
+    let world = apk::solve::World::parse(&world).unwrap();
+    let repositories = [apk::solve::Repository { rank: 1, ..apk::solve::Repository::new(&seeds.records) }];
+    let solution = apk::solve::solve(&world, &repositories, apk::solve::Policy::Ranked, &[]).unwrap();
+    assert_eq!(solution.packages.len(), seeds.records.len(), "a lock holds what is needed and nothing else");
+    eprintln!("solve {:?}", start.elapsed());
+
+    let start = Instant::now();
     let root = folder.join("root");
     fs::create_dir(&root).unwrap();
-    for record in &seeds.records {
+    for record in solution.packages.iter().map(|chosen| chosen.record) {
         let package = apk::Package::open_blob(&store, &record.content.unwrap()).unwrap();
         let part = folder.join("part");
         fs::create_dir(&part).unwrap();

@@ -9,7 +9,7 @@ use source::debian::{Package, Signature, Unchecked};
 use source::{Fetcher, Settings};
 use spec::seed::Seed;
 
-use super::{FORMAT, Lock, Locked, Release, Repository, ResolveError, SeedError, Unmet, is_seed, repository, resolve};
+use super::{FORMAT, Lock, Locked, Release, Repository, ResolveError, SeedError, Unmet, is_seed, repository, requests, resolve};
 
 enum Item {
     File(&'static str),
@@ -51,6 +51,11 @@ fn tool() -> Vec<u8> {
     deb("tool", &files)
 }
 
+fn lock(packages: Vec<Locked>) -> Lock {
+    let release = Release { version: None, date: None, signature: Signature::Unchecked(Unchecked::Waived) };
+    Lock::new(Arch::X86_64, "trixie".into(), "main".into(), release, packages)
+}
+
 /// A machine with an archive in a folder.
 struct Place {
     dir: tempfile::TempDir,
@@ -65,26 +70,30 @@ impl Place {
     }
 
     fn seeds(&self, packages: &[(&str, &[&str], Vec<u8>)], seed: &Seed) -> Result<Repository, SeedError> {
-        let locked = packages.iter().map(|(name, depends, bytes)| {
-            let path = format!("pool/{name}_2.3-4_amd64.deb");
-            let place = self.dir.path().join(&path);
-            fs_err::create_dir_all(place.parent().unwrap()).unwrap();
-            fs_err::write(place, bytes).unwrap();
-            Locked {
-                name: (*name).into(),
-                version: "1:2.3-4".parse().unwrap(),
-                arch: "amd64".into(),
-                path,
-                size: bytes.len() as u64,
-                sha256: Digest::of(bytes),
-                depends: depends.iter().map(|&name| name.into()).collect(),
-                dropped: Vec::new(),
-            }
-        });
-        let release = Release { version: None, date: None, signature: Signature::Unchecked(Unchecked::Waived) };
-        let lock = Lock::new(Arch::X86_64, "trixie".into(), "main".into(), release, locked.collect());
-        let settings = Settings { debian: Some(self.dir.path().to_str().unwrap().parse().unwrap()), ..Settings::default() };
-        repository(&lock, seed, &Fetcher::new(&self.store, settings).unwrap(), &())
+        let locked = packages.iter().map(|(name, depends, bytes)| self.publish(name, depends, bytes));
+        let fetcher = Fetcher::new(&self.store, self.settings()).unwrap();
+        repository(&lock(locked.collect()), seed, &fetcher, &())
+    }
+
+    fn publish(&self, name: &str, depends: &[&str], bytes: &[u8]) -> Locked {
+        let path = format!("pool/{name}_2.3-4_amd64.deb");
+        let place = self.dir.path().join(&path);
+        fs_err::create_dir_all(place.parent().unwrap()).unwrap();
+        fs_err::write(place, bytes).unwrap();
+        Locked {
+            name: name.into(),
+            version: "1:2.3-4".parse().unwrap(),
+            arch: "amd64".into(),
+            path,
+            size: bytes.len() as u64,
+            sha256: Digest::of(bytes),
+            depends: depends.iter().map(|&name| name.into()).collect(),
+            dropped: Vec::new(),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { debian: Some(self.dir.path().to_str().unwrap().parse().unwrap()), ..Settings::default() }
     }
 }
 
@@ -150,6 +159,27 @@ fn equal_input_gives_equal_bytes_and_is_converted_once() {
     let content = one.records[0].content.unwrap().to_string();
     // If this changes, so does every seed: raise FORMAT.
     assert_eq!((FORMAT, content.as_str()), (1, "sha256:a57f93a05343e2548b08f4e6b177b3e3b1352dee0d5b8d3bebf0c6cdd1c8ea9c"));
+}
+
+#[test]
+fn seeds_come_from_a_mirror_alone() {
+    let place = Place::new();
+    let lock = lock(vec![place.publish("tool", &[], &tool())]);
+    let mirror = place.dir.path().join("mirror");
+    source::mirror(&Fetcher::new(&place.store, place.settings()).unwrap(), &requests(&lock), &mirror, &()).unwrap();
+    let elsewhere = Place::new();
+    let settings = Settings { mirrors: vec![mirror.to_str().unwrap().parse().unwrap()], offline: true, ..Settings::default() };
+    let fetcher = Fetcher::new(&elsewhere.store, settings).unwrap();
+    assert_eq!(repository(&lock, &seed(""), &fetcher, &()).unwrap().converted, 1);
+}
+
+#[test]
+fn a_seed_that_went_says_how_to_relock() {
+    let place = Place::new();
+    let mut gone = place.publish("tool", &[], &tool());
+    gone.path = "pool/main/t/tool/tool_2.2-1_amd64.deb".into();
+    let error = repository(&lock(vec![gone]), &seed(""), &Fetcher::new(&place.store, place.settings()).unwrap(), &()).unwrap_err();
+    assert!(error.to_string().contains("`undistro seed relock`"), "{error}");
 }
 
 #[test]
