@@ -1,5 +1,5 @@
 //! Composes a small image around one program, in every form, for the tools of others to look at:
-//! `demo PROGRAM DIR` writes `layout`, `oci.tar`, `docker.tar`, the layers in order, and `tree`, what they must unpack to.
+//! `demo PROGRAM DIR` writes `layout`, `oci.tar`, `docker.tar`, the SBOMs, the layers in order, and `tree`, what they must unpack to.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it ends where it can not go on")]
 
 #[path = "../tests/common/mod.rs"]
@@ -35,12 +35,17 @@ fn main() {
     let kind = Kind::File { size: bytes.len() as u64, digest: None };
     let mut all = drafts();
     all.push(Draft::new("hello", vec![(Entry::new(common::path("usr/bin/hello"), kind, 0o755, 50), bytes)]));
+    let all: Vec<_> = all.into_iter().map(Draft::with_sbom).collect();
     let image = compose(&store, &all, &definition(DEFINITION));
     let index = image::index(&store, std::slice::from_ref(&image)).unwrap();
     let tagged = [Tagged { descriptor: index, name: "undistro-demo".into(), tag: "latest".into() }];
     for (name, format) in [("layout", Format::Layout), ("oci.tar", Format::OciArchive), ("docker.tar", Format::DockerArchive)] {
         oci::write(format, &dir.join(name), &tagged, &store).unwrap();
     }
+    let sbom = store.read_blob(&image.sbom).unwrap();
+    fs_err::write(dir.join("sbom.spdx.json"), &sbom).unwrap();
+    let sbom = attest::spdx::Document::from_json(&sbom, "demo").unwrap();
+    fs_err::write(dir.join("sbom.cdx.json"), attest::cyclonedx::Bom::of(&sbom).to_json()).unwrap();
     let manifest = Manifest::read(&store, &image.manifest).unwrap();
     let layers: String = manifest.layers.iter().map(|layer| format!("layout/blobs/sha256/{}\n", layer.digest.hex())).collect();
     fs_err::write(dir.join("layers"), layers).unwrap();

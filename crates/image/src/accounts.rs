@@ -78,7 +78,7 @@ fn append(text: Option<&str>, lines: &[Line]) -> Result<String, ImageError> {
         text.push('\n');
     }
     for line in lines {
-        let there = text.lines().find_map(|there| there.split(':').next().is_some_and(|name| name == line.name).then_some(there));
+        let there = text.lines().find(|there| there.split(':').next() == Some(line.name.as_str()));
         let Some(there) = there else {
             text.push_str(&line.text);
             text.push('\n');

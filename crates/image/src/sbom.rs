@@ -83,6 +83,8 @@ fn part(one: &Opened, files: &Files, distro: &str) -> Result<Part, ImageError> {
         version: info.version.to_string(),
         arch: info.arch.clone(),
         distro: distro.to_owned(),
+        // Without an SBOM of its own a package is nobody's that is known here, but for who says to have built it.
+        supplier: info.packager.clone(),
         description: info.description.clone(),
         license: info.license.clone(),
         homepage: Some(info.url.clone()).filter(|url| !url.is_empty()),

@@ -136,16 +136,9 @@ fn the_time_is_that_of_the_newest_package_and_never_beyond_the_ceiling() {
 fn the_sbom_holds_every_package_and_what_it_says_of_itself() {
     let (_dir, store) = stored();
     let mut drafts = drafts();
-    let component = attest::spdx::Component {
-        name: "program".into(),
-        version: "1.0-r0".into(),
-        arch: "x86_64".into(),
-        distro: "undistro".into(),
-        license: "Zlib".into(),
-        ..attest::spdx::Component::default()
-    };
-    let own = attest::spdx::package(&component, 100, &image::namespace(&distro())).unwrap().to_json();
-    drafts[2].files.push(file("var/lib/db/sbom/program-1.0-r0.spdx.json", &own));
+    drafts[2].info.license = "Zlib".into();
+    drafts[2] = drafts[2].clone().with_sbom();
+    drafts[2].info.license = "MIT".into();
     let image = compose(&store, &drafts, &definition("{}"));
     let document = attest::spdx::Document::from_json(&store.read_blob(&image.sbom).unwrap(), "demo").unwrap();
     let told: Vec<_> = document.packages.iter().map(|one| (one.name.as_str(), one.license_declared.as_str())).collect();

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::id::{Id, clean};
 use super::{SpdxError, TOOL};
 
+/// What sort of SBOM it is, in the words of CISA's "Types of SBOM" (2023); SPDX 2.3 has no member for it.
+const KIND: &str = "SBOM type: Build";
+
 /// A term of an open list: those that we use are constants, foreign ones are kept as they stand.
 macro_rules! terms {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $item:ident = $text:literal),* $(,)? }) => {
@@ -361,7 +364,7 @@ impl Document {
                 creators: creators.into_iter().flatten().collect(),
                 license_list_version: Some(license_list_version()),
             },
-            comment: None,
+            comment: Some(KIND.into()),
             packages: Vec::new(),
             files: Vec::new(),
             relationships: Vec::new(),

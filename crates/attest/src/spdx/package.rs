@@ -141,6 +141,8 @@ fn describe(document: &mut Document, component: &Component) -> Element {
         version_info: Some(component.version.clone()),
         supplier: Some(supplier),
         homepage: component.homepage.clone().filter(|page| is_web(page)),
+        // The definition is written by whoever supplies the package: what it declares is what the supplier concludes.
+        license_concluded: declared.expression.clone(),
         license_declared: declared.expression,
         copyright_text: component.copyright.clone().unwrap_or_else(|| NO_ASSERTION.into()),
         summary: Some(component.description.clone()).filter(|text| !text.is_empty()),

@@ -54,6 +54,24 @@ impl Draft {
         self
     }
 
+    /// Puts the package's own SBOM into it.
+    pub(crate) fn with_sbom(mut self) -> Self {
+        let info = &self.info;
+        let component = attest::spdx::Component {
+            name: info.name.to_string(),
+            version: info.version.to_string(),
+            arch: info.arch.clone(),
+            distro: "undistro".into(),
+            supplier: Some("Undistro".into()),
+            license: info.license.clone(),
+            origin: info.origin.as_ref().map(ToString::to_string),
+            ..attest::spdx::Component::default()
+        };
+        let text = attest::spdx::package(&component, 100, &image::namespace(&distro())).unwrap().to_json();
+        self.files.push(file(&format!("var/lib/db/sbom/{}.spdx.json", info.identity()), &text));
+        self
+    }
+
     pub(crate) fn store(&self, store: &Store) -> Package {
         let entries: Vec<_> = self.files.iter().map(|(entry, _)| entry.clone()).collect();
         let mut contents: BTreeMap<TreePath, Vec<u8>> =
