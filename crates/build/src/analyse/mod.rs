@@ -110,8 +110,11 @@ impl Libraries {
     pub fn of(entries: &[Entry], arch: Arch, open: &mut Opener<'_>) -> Result<Self, AnalyseError> {
         let mut libraries = BTreeMap::new();
         for entry in entries {
-            if let Some(elf) = read_elf(entry, arch, open)?.filter(|elf| elf.shared) {
-                libraries.insert(entry.path.clone(), library_name(entry, &elf));
+            let Some(elf) = read_elf(entry, arch, open)?.filter(|elf| elf.shared) else { continue };
+            // A position-independent program is a shared object too, and nobody's library.
+            let name = library_name(entry, &elf);
+            if is_library_name(&name) {
+                libraries.insert(entry.path.clone(), name);
             }
         }
         Ok(Self(libraries))

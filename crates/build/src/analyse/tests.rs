@@ -130,6 +130,13 @@ fn a_link_into_a_sibling_needs_the_library() {
 }
 
 #[test]
+fn a_link_to_a_program_of_a_sibling_needs_no_library() {
+    let main = Package::default().file("usr/bin/busybox", 0o755, elf("", &[], ""));
+    let links = Package::default().link("usr/bin/sh", "busybox");
+    assert_eq!(links.analyse_with(&Options::default(), &main.libraries()), pair("cmd:sh=1.2-r3", ""));
+}
+
+#[test]
 fn libraries_are_found_where_the_loader_looks() {
     let multiarch = "usr/lib/x86_64-linux-gnu";
     let package = Package::default().file(&format!("{multiarch}/libm.so.6"), 0o644, elf("libm.so.6", &[], ""));
