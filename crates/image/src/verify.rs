@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use apk::Checksum;
 use apk::installed::Database;
-use attest::spdx::{Algorithm, Document, ExternalRef};
+use attest::spdx::{Algorithm, Document, Element, Id, Relation, Relationship};
 use base::tree::{Kind, TreePath};
 use oci::{Blobs, Descriptor, Manifest, tree};
 use sha1::{Digest as _, Sha1};
@@ -91,12 +91,22 @@ pub fn verify(blobs: &dyn Blobs, image: &Descriptor, sbom: &Document) -> Result<
 
 fn compare_packages(database: &Database, sbom: &Document, findings: &mut Vec<Finding>) {
     let installed: BTreeSet<_> = database.packages.iter().map(|one| one.record.info.identity()).collect();
-    let is_apk = |one: &ExternalRef| one.reference_type == "purl" && one.reference_locator.starts_with("pkg:apk/");
-    let apks = sbom.packages.iter().filter(|element| element.external_refs.iter().any(is_apk));
+    let apks = sbom.packages.iter().filter(|element| is_apk(element));
     let told: BTreeSet<_> =
         apks.map(|element| format!("{}-{}", element.name, element.version_info.as_deref().unwrap_or_default())).collect();
     findings.extend(installed.difference(&told).cloned().map(Finding::NotInSbom));
     findings.extend(told.difference(&installed).cloned().map(Finding::NotInstalled));
+}
+
+fn is_apk(element: &Element) -> bool {
+    element.external_refs.iter().any(|one| one.reference_type == "purl" && one.reference_locator.starts_with("pkg:apk/"))
+}
+
+/// The files that the SBOM lists of an apk: melange's SBOMs once did, and what they say the database says too.
+fn files_of_apks(sbom: &Document) -> BTreeSet<&Id> {
+    let apks: BTreeSet<_> = sbom.packages.iter().filter(|element| is_apk(element)).map(|element| &element.id).collect();
+    let holds = |one: &&Relationship| one.relationship_type == Relation::CONTAINS && apks.contains(&one.spdx_element_id);
+    sbom.relationships.iter().filter(holds).map(|one| &one.related_spdx_element).collect()
 }
 
 /// What the database and the SBOM list, together.
@@ -123,7 +133,8 @@ fn listed(database: &Database, sbom: &Document, findings: &mut Vec<Finding>) -> 
             }
         }
     }
-    for file in &sbom.files {
+    let of_apks = files_of_apks(sbom);
+    for file in sbom.files.iter().filter(|file| !of_apks.contains(&file.id)) {
         let sum = file.checksums.iter().find(|sum| sum.algorithm == Algorithm::SHA1);
         let checksum = sum.and_then(|sum| Checksum::from_hex(&sum.checksum_value).ok()).unwrap_or_default();
         if let Ok(path) = TreePath::parse(&file.file_name) {

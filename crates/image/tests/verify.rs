@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use attest::spdx::{Algorithm, Document};
+use attest::spdx::{Algorithm, Document, Id, Relation, Relationship};
 use base::tarball::{self, Writer};
 use base::tree::{Entry, Kind};
 use base::{Digest, Store};
@@ -148,12 +148,20 @@ fn finds_a_file_with_two_holders() {
     let mut file = sbom.files[0].clone();
     file.file_name = "./usr/lib/library.so".into();
     file.checksums.retain(|sum| sum.algorithm != Algorithm::SHA1);
-    sbom.files.push(file);
+    sbom.files.push(file.clone());
     let findings = verify(&made.store, &made.image.manifest, &sbom).unwrap();
     assert!(
         matches!(&findings[..], [Finding::Twice { first, second, .. }] if first == "library-1.0-r0" && second == "the SBOM"),
         "{findings:?}"
     );
+
+    // Listed as a file of its own package, it is told twice and held once.
+    let mut sbom = made.sbom.clone();
+    let library = sbom.packages.iter().find(|element| element.name == "library").unwrap().id.clone();
+    file.id = Id::new("File", "library");
+    sbom.relationships.push(Relationship::new(&library, Relation::CONTAINS, &file.id));
+    sbom.files.push(file);
+    assert_eq!(verify(&made.store, &made.image.manifest, &sbom).unwrap(), []);
 }
 
 #[test]

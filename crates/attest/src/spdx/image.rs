@@ -197,6 +197,10 @@ fn merge(document: &mut Document, mut own: Document, part: &Part) -> Result<Id, 
         document.packages.push(element);
     }
     for mut file in std::mem::take(&mut own.files) {
+        // Old melange wrote absolute names, which SPDX forbids (clause 8.1).
+        if file.file_name.starts_with('/') {
+            file.file_name.insert(0, '.');
+        }
         if document.files.iter().any(|other| other.id == file.id) {
             rename(&mut renamed, &mut file.id, &owner);
         }
@@ -317,6 +321,26 @@ mod tests {
         let lying = Part { document: Some(package(&named("other"), 0, BASE).unwrap()), ..part(zlib(), false) };
         let error = image(&contents(&[lying]), BASE).unwrap_err();
         assert_eq!(error.to_string(), "the SBOM in zlib 1.3.1-r0 does not describe zlib 1.3.1-r0: it describes other 1.3.1-r0");
+    }
+
+    #[test]
+    fn takes_over_the_files_that_a_foreign_document_lists() {
+        let mut foreign = part(zlib(), true);
+        let Some(document) = &mut foreign.document else { panic!("it has one") };
+        let id = Id::new("File", "usr/lib/libz.so");
+        document.files.push(File {
+            id: id.clone(),
+            file_name: "/usr/lib/libz.so".into(),
+            checksums: Vec::new(),
+            license_concluded: NO_ASSERTION.into(),
+            license_info_in_files: Vec::new(),
+            copyright_text: NO_ASSERTION.into(),
+            comment: None,
+        });
+        let owner = document.packages.iter().find(|one| one.version_info.as_deref() == Some("1.3.1-r0")).unwrap().id.clone();
+        document.relationships.push(Relationship::new(&owner, Relation::CONTAINS, &id));
+        let document = image(&contents(&[foreign]), BASE).unwrap();
+        assert_eq!(document.files[0].file_name, "./usr/lib/libz.so", "SPDX has no absolute names");
     }
 
     #[test]
