@@ -11,6 +11,7 @@ mod expected;
 mod fetch;
 mod identity;
 mod mirror;
+mod signature;
 
 pub use archive::{Compression, Limits, UnpackError, Unpacked, decompress, place_file, unpack};
 pub use bundle::{Bundle, BundleError, Bundled, Listed};
@@ -20,3 +21,4 @@ pub use fetch::{
 };
 pub use identity::Identity;
 pub use mirror::{MirrorError, Mirrored, mirror};
+pub use signature::{SignatureError, Signer, check_detached};

@@ -8,10 +8,10 @@ use base::{Arch, Reporter, StoreError};
 use super::IndexError;
 use super::index::{self, Package, SourcePackage};
 use super::release::{Release, ReleaseError, unwrap_cleartext};
-use super::signature::{self, Authority, Signature, SignatureError, Unchecked};
 use crate::archive::decompress;
 use crate::expected::Expected;
 use crate::fetch::{FetchError, Fetcher, LocationError, Place, Request};
+use crate::signature::{self, Authority, Signature, SignatureError, Unchecked};
 
 /// The longest release file, in bytes. Debian's own have some 150 KiB.
 const MAX_RELEASE: u64 = 8 << 20;
@@ -68,7 +68,7 @@ pub enum ArchiveError {
         suite: String,
         /// Why.
         #[source]
-        source: SignatureError,
+        source: Box<SignatureError>,
     },
     /// The release file lists no such index.
     #[error("the suite {suite} has no {index}")]
@@ -115,8 +115,8 @@ impl<'a> Archive<'a> {
         let utf8 = |bytes| String::from_utf8(bytes).map_err(|_| wrong(ReleaseError::Encoding));
         let (text, signature) = match authority {
             Ok(authority) => {
-                let (text, signature) = signature::check(&message, authority, fetcher.store())
-                    .map_err(|source| ArchiveError::Signature { suite: suite.clone(), source })?;
+                let (text, signature) = signature::check_cleartext(&message, "the release file", authority, fetcher.store())
+                    .map_err(|source| ArchiveError::Signature { suite: suite.clone(), source: Box::new(source) })?;
                 (utf8(text)?, signature)
             }
             Err(why) => (unwrap_cleartext(&utf8(message)?).map_err(wrong)?, Signature::Unchecked(why)),

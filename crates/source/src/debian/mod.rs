@@ -12,7 +12,6 @@ mod index;
 mod relation;
 mod release;
 mod relock;
-mod signature;
 mod version;
 
 pub use ar::ArError;
@@ -24,5 +23,6 @@ pub use index::{IndexError, Package, SourceFile, SourcePackage};
 pub use relation::{Alternative, Clause, Relation, RelationError};
 pub use release::{Listed, Release, ReleaseError};
 pub use relock::{Looked, Pinned, Replacement, Standing, look_after};
-pub use signature::{Authority, Signature, SignatureError, Signer, Unchecked};
 pub use version::{Version, VersionError};
+
+pub use crate::signature::{Authority, Signature, SignatureError, Signer, Unchecked};
