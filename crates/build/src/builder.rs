@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use apk::Record;
+use attest::key::{Named, PrivateKey};
 use base::{Digest, Finish, PackageName, Reporter, Store, Task, TaskKind, Version};
 use fs_err as fs;
 use sandbox::{Launcher, Plan};
@@ -23,6 +24,7 @@ use crate::graph::{self, Order};
 use crate::lint::Finding;
 use crate::output::Output;
 use crate::run::{self, Failed, Means, Site, StepError};
+use crate::schedule;
 use crate::sources;
 use crate::work::{self, Job, Work};
 
@@ -112,6 +114,10 @@ impl std::fmt::Debug for Builder<'_> {
     }
 }
 
+/// The most packages that are built at one time. Each uses all processors in its own `make`; more at a time help only while
+/// the others configure, and take memory.
+const MOST_BUILDS: usize = 4;
+
 /// Everything about a Run that is known before it runs.
 struct Prepared<'a> {
     definition: &'a Definition,
@@ -133,11 +139,8 @@ impl<'a> Builder<'a> {
     }
 
     fn build_order(&self, order: &Order) -> Result<Report, BuildError> {
-        let mut done: BTreeMap<&PackageName, Built> = BTreeMap::new();
-        for origin in &order.definitions {
-            let built = self.build_one(origin, &available(order, origin, &done))?;
-            done.insert(origin, built);
-        }
+        let build = |origin: &PackageName, done: &BTreeMap<PackageName, Built>| self.build_one(origin, &available(order, origin, done));
+        let mut done = schedule::run(order, self.jobs.clamp(1, MOST_BUILDS), self.stop, &build)?;
         Ok(Report { built: order.definitions.iter().filter_map(|origin| done.remove(origin)).collect() })
     }
 
@@ -253,7 +256,7 @@ impl<'a> Builder<'a> {
         let mut outputs = BTreeMap::new();
         for name in names {
             let folder = site.output(&name).map_err(place_error)?;
-            let output = Output::keep(self.store, &folder, prepared.epoch).map_err(output_error)?;
+            let output = Output::keep(self.store, &folder, prepared.epoch, &site.ownership).map_err(output_error)?;
             outputs.insert(name, output.digest);
         }
         let log = self.keep_log(&site)?;
@@ -313,6 +316,25 @@ impl<'a> Builder<'a> {
     fn keep_log(&self, site: &Site) -> Result<Option<Digest>, BuildError> {
         let Ok(mut file) = fs::File::open(site.log_path()) else { return Ok(None) };
         Ok(Some(self.store.put_from(&mut file)?.0))
+    }
+
+    /// Writes a signed repository of what a build reported: `dir/ARCH/NAME-VERSION.apk` and `dir/ARCH/APKINDEX.tar.gz`.
+    pub fn index(&self, report: &Report, dir: &Path, key: &Named<PrivateKey>) -> Result<Vec<Record>, BuildError> {
+        let task = Task::new(TaskKind::Index, dir.display().to_string());
+        self.reporter.started(&task);
+        let written = self.write_index(report, dir, key);
+        self.reporter.finished(&task, if written.is_ok() { Finish::Done } else { Finish::Failed });
+        written
+    }
+
+    fn write_index(&self, report: &Report, dir: &Path, key: &Named<PrivateKey>) -> Result<Vec<Record>, BuildError> {
+        let contents = report.packages().filter_map(|record| record.content);
+        let opened = contents.map(|content| apk::Package::open_blob(self.store, &content)).collect::<Result<Vec<_>, _>>();
+        let packages = opened.map_err(|error| apk::repository::RepositoryError::Package(error))?;
+        let settings = &self.distro.settings;
+        let description =
+            settings.version_id.as_ref().map_or_else(|| settings.name.clone(), |version| format!("{} {version}", settings.name));
+        Ok(apk::repository::write(dir, self.distro.arch.apk(), &description, &packages, key)?.records)
     }
 
     /// Tests packages of `targets`, each in a fresh root with exactly the package that its definition now makes.
@@ -433,7 +455,7 @@ impl<'a> Builder<'a> {
 }
 
 /// The packages of all that `origin` needs.
-fn available(order: &Order, origin: &PackageName, done: &BTreeMap<&PackageName, Built>) -> Vec<Record> {
+fn available(order: &Order, origin: &PackageName, done: &BTreeMap<PackageName, Built>) -> Vec<Record> {
     let needs = order.needs.get(origin);
     let built = needs.into_iter().flatten().filter_map(|need| done.get(need));
     built.flat_map(|built| built.packages.iter().cloned()).collect()

@@ -110,8 +110,8 @@ pub enum BuildError {
     #[error("the last build of {0} did not fail, or its folder is gone")]
     NotFailed(PackageName),
     /// The repository can not be written.
-    #[error("the repository can not be written")]
-    Repository(#[source] apk::PackageError),
+    #[error(transparent)]
+    Repository(#[from] apk::repository::RepositoryError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

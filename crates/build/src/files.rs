@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use base::Digest;
 use base::tree::{Entry, Kind};
 use fs_err as fs;
+use sandbox::Ownership;
 
 use crate::output::{OutputError, walk};
 
@@ -29,7 +30,7 @@ impl Files {
         if !folder.is_dir() {
             return Ok(None);
         }
-        let mut entries = walk(&folder, 0)?;
+        let mut entries = walk(&folder, 0, &Ownership::new())?;
         for entry in &mut entries {
             entry.mode = if entry.is_directory() || entry.mode & 0o100 != 0 { 0o755 } else { 0o644 };
         }

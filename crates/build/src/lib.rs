@@ -22,6 +22,7 @@ mod lint;
 mod native;
 mod output;
 mod run;
+mod schedule;
 pub mod seed;
 mod sources;
 mod work;

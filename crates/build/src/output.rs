@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use base::tree::{Entry, Kind, TreePath};
 use base::{Digest, Hashing, Store, StoreError};
 use fs_err as fs;
+use sandbox::{Ownership, SET_ID, SandboxError};
 use serde::{Deserialize, Serialize};
 
 /// The form in which outputs are kept. Raised when the same files would be kept otherwise.
@@ -30,6 +31,9 @@ pub enum OutputError {
         /// What it is.
         what: &'static str,
     },
+    /// Who owns a file can not be told.
+    #[error(transparent)]
+    Ownership(#[from] SandboxError),
     /// The operating system refused; its message names the path.
     #[error("while reading what was built")]
     Io(#[source] io::Error),
@@ -65,9 +69,10 @@ struct Table {
 }
 
 impl Output {
-    /// Keeps the directory `from`: its files move into the store. Times later than `epoch` become `epoch`, owners root.
-    pub(crate) fn keep(store: &Store, from: &Path, epoch: i64) -> Result<Self, OutputError> {
-        let entries = walk(from, epoch)?;
+    /// Keeps the directory `from`: its files move into the store. Times later than `epoch` become `epoch`; owners, set-id
+    /// bits, capabilities and devices are those that `ownership` recorded.
+    pub(crate) fn keep(store: &Store, from: &Path, epoch: i64, ownership: &Ownership) -> Result<Self, OutputError> {
+        let entries = walk(from, epoch, ownership)?;
         let table = Table { format: FORMAT, entries };
         let text = serde_json::to_vec(&table).unwrap_or_else(|_| unreachable!("a table has text keys only"));
         let digest = store.put(&text)?;
@@ -103,8 +108,8 @@ fn tree_key(table: &Digest) -> Digest {
 ///
 /// # Errors
 /// It holds what no package can hold, or can not be read.
-pub(crate) fn walk(root: &Path, epoch: i64) -> Result<Vec<Entry>, OutputError> {
-    let mut walk = Walk { root, epoch, first_names: BTreeMap::new(), entries: Vec::new() };
+pub(crate) fn walk(root: &Path, epoch: i64, ownership: &Ownership) -> Result<Vec<Entry>, OutputError> {
+    let mut walk = Walk { root, epoch, ownership, first_names: BTreeMap::new(), entries: Vec::new() };
     walk.directory("")?;
     Ok(walk.entries)
 }
@@ -112,6 +117,7 @@ pub(crate) fn walk(root: &Path, epoch: i64) -> Result<Vec<Entry>, OutputError> {
 struct Walk<'a> {
     root: &'a Path,
     epoch: i64,
+    ownership: &'a Ownership,
     /// Device and inode of files with more than one name, and the first of the names.
     first_names: BTreeMap<(u64, u64), TreePath>,
     entries: Vec<Entry>,
@@ -141,12 +147,29 @@ impl Walk<'_> {
         let mode = if metadata.is_symlink() { 0o777 } else { metadata.permissions().mode() & 0o7777 };
         let is_directory = kind == Kind::Directory;
         let below = path.as_str().to_owned();
-        self.entries.push(Entry::new(path, kind, mode, metadata.mtime().min(self.epoch)));
+        let entry = Entry::new(path, kind, mode & !SET_ID, metadata.mtime().min(self.epoch));
+        let entry = self.recorded(entry, &place)?;
+        self.entries.push(entry);
         if is_directory {
             open_up(&place, &metadata, 0o700)?;
             self.directory(&below)?;
         }
         Ok(())
+    }
+
+    /// Adds what the sandbox recorded of the file instead of doing it on the disk, where set-id bits mean nothing.
+    fn recorded(&self, mut entry: Entry, place: &Path) -> Result<Entry, OutputError> {
+        let Some(record) = self.ownership.at(place)? else { return Ok(entry) };
+        (entry.uid, entry.gid) = (record.uid, record.gid);
+        entry.mode |= record.set_id;
+        if let Some(capability) = &record.capability {
+            entry.xattrs.insert("security.capability".to_owned(), capability.bytes().to_vec());
+        }
+        if let Some(device) = record.device {
+            let (major, minor) = (device.major, device.minor);
+            entry.kind = if device.block { Kind::BlockDevice { major, minor } } else { Kind::CharDevice { major, minor } };
+        }
+        Ok(entry)
     }
 
     fn kind(&mut self, path: &TreePath, place: &Path, metadata: &std::fs::Metadata) -> Result<Kind, OutputError> {
@@ -202,8 +225,8 @@ mod tests {
         fs::hard_link(root.join("usr/lib/b"), root.join("usr/lib/a")).unwrap();
         std::os::unix::fs::symlink("b", root.join("usr/lib/link")).unwrap();
         fs::write(root.join("usr/secret"), "s").unwrap();
-        fs::set_permissions(root.join("usr/secret"), std::fs::Permissions::from_mode(0o4000)).unwrap();
-        let entries = walk(root, epoch).unwrap();
+        fs::set_permissions(root.join("usr/secret"), std::fs::Permissions::from_mode(0o1000)).unwrap();
+        let entries = walk(root, epoch, &Ownership::new()).unwrap();
         (dir, entries)
     }
 
@@ -215,14 +238,14 @@ mod tests {
         assert!(entries.is_sorted_by(|a, b| a.path < b.path));
         assert!(entries.iter().all(|e| e.mtime == 1000 && e.uid == 0));
         assert_eq!(entries[3].kind, Kind::Hardlink { target: TreePath::parse("usr/lib/a").unwrap() });
-        assert_eq!((entries[6].mode, entries[6].size()), (0o4000, 1));
+        assert_eq!((entries[6].mode, entries[6].size()), (0o1000, 1));
     }
 
     #[test]
     fn equal_trees_are_kept_once_under_one_digest() {
         let store_dir = tempfile::tempdir().unwrap();
         let store = Store::open(store_dir.path()).unwrap();
-        let kept = |epoch| Output::keep(&store, tree(epoch).0.path(), epoch).unwrap();
+        let kept = |epoch| Output::keep(&store, tree(epoch).0.path(), epoch, &Ownership::new()).unwrap();
         let (one, two) = (kept(1000), kept(1000));
         assert_eq!((one.digest, one.folder.clone()), (two.digest, two.folder));
         assert_ne!(kept(2000).digest, one.digest);
@@ -233,9 +256,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_recorded_is_in_the_table() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("su"), "x").unwrap();
+        fs::write(dir.path().join("null"), "").unwrap();
+        let mut ownership = Ownership::new();
+        let mut set = |name: &str, record| ownership.set(sandbox::FileId::at(&dir.path().join(name)).unwrap(), record);
+        set("su", sandbox::Record { uid: 33, gid: 8, set_id: 0o4000, ..Default::default() });
+        set("null", sandbox::Record { device: Some(sandbox::Device { block: false, major: 1, minor: 3 }), ..Default::default() });
+        let entries = walk(dir.path(), 0, &ownership).unwrap();
+        assert_eq!(entries[0].kind, Kind::CharDevice { major: 1, minor: 3 });
+        assert_eq!((entries[1].uid, entries[1].gid, entries[1].mode & 0o7000), (33, 8, 0o4000));
+    }
+
+    #[test]
     fn a_socket_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
-        assert_eq!(walk(dir.path(), 0).unwrap_err().to_string(), "s is a socket; packages hold none");
+        assert_eq!(walk(dir.path(), 0, &Ownership::new()).unwrap_err().to_string(), "s is a socket; packages hold none");
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use base::store::remove_tree;
 use base::{PackageName, Reporter, Store, StoreError, Task};
 use fs_err as fs;
-use sandbox::{Bind, Launcher, Outcome, Plan, Root, SandboxError};
+use sandbox::{Bind, Launcher, Outcome, Ownership, Plan, Root, SandboxError};
 use serde::{Deserialize, Serialize};
 use source::{Fetcher, UnpackError};
 use spec::recipe::{Backoff, OUTPUTS, Retry, WORKSPACE};
@@ -96,6 +96,10 @@ pub(crate) struct Site {
     folder: PathBuf,
     pub(crate) workspace: Workspace,
     pub(crate) log: Log,
+    /// Who is to own what the steps made.
+    pub(crate) ownership: Ownership,
+    /// Whether it was told that this machine can not record owners.
+    told_unrecorded: bool,
     /// Everything but the command.
     plan: Plan,
 }
@@ -137,7 +141,7 @@ impl Site {
         let workspace = Workspace::new(&home).map_err(SiteError::Io)?;
         plan.binds.push(Bind { source: workspace.root().to_owned(), target: WORKSPACE.to_owned(), writable: true });
         let log = Log::create(&folder.join("log")).map_err(SiteError::Io)?;
-        Ok(Self { folder, workspace, log, plan })
+        Ok(Self { folder, workspace, log, ownership: Ownership::new(), told_unrecorded: false, plan })
     }
 
     /// Returns where the log is while the site is there.
@@ -229,9 +233,14 @@ impl Site {
     /// Runs a program in the sandbox; its output goes to the log.
     fn command(&mut self, plan: &Plan, means: &Means<'_>, task: &Task) -> Result<(), StepError> {
         let log = &mut self.log;
-        let outcome = sandbox::run(plan, means.launcher, &mut |bytes| log.write(bytes, means.reporter, task))?;
+        let mut output = |bytes: &[u8]| log.write(bytes, means.reporter, task);
+        let ran = sandbox::record(plan, means.launcher, &mut self.ownership, &mut output)?;
         log.flush(means.reporter, task);
-        if outcome.success() { Ok(()) } else { Err(StepError::Ended(outcome)) }
+        if let Some(failure) = ran.unrecorded.filter(|_| !self.told_unrecorded) {
+            self.told_unrecorded = true;
+            means.reporter.warned(&format!("{}: owners can not be recorded here: {failure}", task.name));
+        }
+        if ran.outcome.success() { Ok(()) } else { Err(StepError::Ended(ran.outcome)) }
     }
 
     fn fetch(&mut self, job: &Job, fetch: &Fetch, means: &Means<'_>) -> Result<(), StepError> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use base::{PackageName, Task};
 use fs_err as fs;
+use sandbox::{FileId, Record};
 use spec::recipe::OUTPUTS;
 
 use super::{Means, Site, StepError};
@@ -26,13 +27,26 @@ pub(super) fn strip(site: &mut Site, package: &PackageName, options: &[String], 
         let inside = files.iter().map(|file| format!("{OUTPUTS}/{package}/{}", file.display()));
         let command = std::iter::once("strip".to_owned()).chain(options.iter().cloned()).chain(inside);
         let plan = site.plan(command.collect());
+        let owned = records(site, &root, files)?;
         let done = site.command(&plan, means, task);
+        // A stripped file may be a new one, and is owned as the one before it.
+        for (file, record) in owned {
+            site.ownership.set(FileId::at(&root.join(file))?, record);
+        }
         for (file, mode) in modes {
             fs::set_permissions(root.join(file), std::fs::Permissions::from_mode(mode)).map_err(StepError::Io)?;
         }
         done?;
     }
     Ok(())
+}
+
+fn records<'a>(site: &Site, root: &Path, files: &'a [PathBuf]) -> Result<Vec<(&'a Path, Record)>, StepError> {
+    let mut records = Vec::new();
+    for file in files {
+        records.extend(site.ownership.at(&root.join(file))?.map(|record| (file.as_path(), record.clone())));
+    }
+    Ok(records)
 }
 
 /// Collects ELF programs and shared libraries in order, each file once however many names it has.
