@@ -1,2 +1,35 @@
-//! The undistro command.
-fn main() {}
+//! The undistro command: a file per verb, one printer.
+#![forbid(unsafe_code)]
+
+mod args;
+mod command;
+mod failure;
+mod printer;
+mod progress;
+mod project;
+mod workshop;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Args;
+use crate::printer::Printer;
+
+fn main() -> ExitCode {
+    if let Some(code) = command::launch::if_asked() {
+        return code;
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return printer::usage(&error),
+    };
+    let printer = Printer::new(&args.global);
+    match command::run(args, &printer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Builds a container undistribution: upstream source, signed packages, distroless images.
+#[derive(Debug, Parser)]
+#[command(name = "undistro", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  undistro build nginx                 build nginx and what it needs, from source
+  undistro compose nginx -o ./out      compose the image as an OCI layout
+  undistro inspect ./out               say what is in it
+  undistro check distro                read every definition, list all mistakes
+  undistro doctor                      say what this machine lacks, and how to mend it
+
+Exit codes: 0 done, 1 the answer is no (findings, a failed step), 2 usage or input, 3 our fault.";
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Print results as JSON on stdout.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Show the output of builds and every task.
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub(crate) verbose: bool,
+    /// Say nothing but errors and results.
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// The folder that keeps sources, packages, images and results [default: ~/.cache/undistro].
+    #[arg(long, global = true, value_name = "DIR", env = "UNDISTRO_STORE", help_heading = "Global options")]
+    pub(crate) store: Option<PathBuf>,
+    /// The folder of definitions [default: the first with a distro.yaml, here or above].
+    #[arg(long, global = true, value_name = "DIR", env = "UNDISTRO_DISTRO", help_heading = "Global options")]
+    pub(crate) distro: Option<PathBuf>,
+    /// How many jobs a build runs at once [default: the number of processors].
+    #[arg(short, long, global = true, value_name = "N", env = "UNDISTRO_JOBS", help_heading = "Global options")]
+    pub(crate) jobs: Option<usize>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build packages from source, with everything they need.
+    Build(crate::command::build::Args),
+    /// Run the tests of packages against what was built.
+    Test(crate::command::test::Args),
+    /// Compose an image from packages.
+    Compose(crate::command::compose::Args),
+    /// Say what is in an image: layers, packages, sizes, user, entrypoint.
+    Inspect(crate::command::inspect::Args),
+    /// Read definitions and list every mistake.
+    Check(crate::command::check::Args),
+    /// Open a shell in a package's build root.
+    Shell(crate::command::shell::Args),
+    /// Make a key for signing packages.
+    Keygen(crate::command::keygen::Args),
+    /// Write a signed repository of what was built.
+    Index(crate::command::index::Args),
+    /// Keep and renew the sources that definitions pin.
+    Source(crate::command::source::Args),
+    /// Convert and renew the foreign packages that builds start from.
+    Seed(crate::command::seed::Args),
+    /// Begin a definition from a template.
+    Init(crate::command::init::Args),
+    /// Say what this machine lacks for builds, and how to mend it.
+    Doctor(crate::command::doctor::Args),
+    /// Print the completion script of a shell.
+    Completions(crate::command::completions::Args),
+}

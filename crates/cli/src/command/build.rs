@@ -1,0 +1,167 @@
+//! `undistro build`: packages from source, with everything they need.
+
+use std::collections::BTreeSet;
+
+use base::Digest;
+use build::{BuildError, Builder, Built, GraphError, Outcome, Report};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failure, Message, with_usual_hints};
+use crate::printer::{Printer, size};
+use crate::workshop::{FetchArgs, Workshop};
+
+/// Build packages from source, with everything they need.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What was built before from the same inputs is not built again, and a build that was interrupted goes on where it was.
+
+Examples:
+  undistro build nginx            the package nginx and the packages of the image nginx
+  undistro build --all            every definition
+  undistro build zlib -v          and show what its steps print")]
+pub(crate) struct Args {
+    /// Packages, or images whose packages to build.
+    #[arg(required_unless_present = "all", value_name = "NAME")]
+    names: Vec<String>,
+    /// Build every definition.
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    #[command(flatten)]
+    fetch: FetchArgs,
+}
+
+/// What was built, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    definitions: Vec<Definition<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Definition<'a> {
+    name: &'a str,
+    outcome: &'static str,
+    seconds: f64,
+    packages: Vec<Package<'a>>,
+    findings: Vec<String>,
+    log: Option<Digest>,
+}
+
+#[derive(Debug, Serialize)]
+struct Package<'a> {
+    name: &'a str,
+    version: &'a str,
+    content: Option<Digest>,
+    size: u64,
+    installed_size: u64,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
+    let workshop = Workshop::open(global, &args.fetch, printer)?;
+    let targets = if args.all { all(&workshop) } else { targets(&workshop, &args.names)? };
+    let report = workshop.with_builder(|builder| build(builder, &targets, &workshop, printer))?;
+    tell(&report, printer);
+    Ok(())
+}
+
+/// Every definition's name.
+pub(super) fn all(workshop: &Workshop) -> Vec<String> {
+    workshop.distro.definitions().map(|definition| definition.recipe.name.to_string()).collect()
+}
+
+/// The packages that names stand for: each is a package, or an image, or both.
+fn targets(workshop: &Workshop, names: &[String]) -> Result<Vec<String>, Failure> {
+    let mut targets = BTreeSet::new();
+    for name in names {
+        let image = workshop.folder().join("images").join(name).join("image.yaml");
+        let is_image = !name.contains('/') && image.is_file();
+        let is_package = workshop.distro.package_names().any(|known| known == name);
+        if is_package || !is_image {
+            targets.insert(name.clone());
+        }
+        if is_image {
+            let config = super::compose::definition(&image)?;
+            targets.extend(super::compose::wanted(&config)?);
+        }
+    }
+    Ok(targets.into_iter().collect())
+}
+
+/// Builds `targets`; an error is told with its way out.
+pub(super) fn build(builder: &Builder<'_>, targets: &[String], workshop: &Workshop, printer: &Printer) -> Result<Report, Failure> {
+    builder.build(targets).map_err(|error| failure(&error, workshop, printer))
+}
+
+/// What a user sees of an error of a build.
+pub(super) fn failure(error: &BuildError, workshop: &Workshop, printer: &Printer) -> Failure {
+    let message = with_usual_hints(Message::of(error), error);
+    match error {
+        BuildError::Stopped => Failure::Interrupted(message),
+        BuildError::Step { log, tail, shell, .. } => {
+            for line in tail {
+                printer.talk(format!("    | {line}"));
+            }
+            Failure::No(message.hint(format!("the whole log: {}", log.display())).hint(format!("a shell where it failed: {shell}")))
+        }
+        BuildError::Graph(GraphError::Unknown { name, .. }) => match workshop.distro.mistakes_of(name) {
+            Some(mistaken) => {
+                let shown = mistaken.diagnostics.render(&mistaken.path.display().to_string(), &mistaken.text);
+                printer.talk(shown.trim_matches('\n'));
+                Failure::Input(Message::text(format!("{} has mistakes", mistaken.path.display())))
+            }
+            None => Failure::Input(message),
+        },
+        BuildError::Graph(_)
+        | BuildError::NoDefinition(_)
+        | BuildError::Environment { .. }
+        | BuildError::Work { .. }
+        | BuildError::NotFailed(_) => Failure::Input(message),
+        BuildError::Source { .. } => Failure::No(message),
+        _ => Failure::Fault(message),
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Built => "built",
+        Outcome::Emitted => "emitted",
+        Outcome::Cached => "there already",
+    }
+}
+
+fn tell(report: &Report, printer: &Printer) {
+    let definitions: Vec<_> = report.built.iter().map(definition).collect();
+    for one in &definitions {
+        for package in &one.packages {
+            let size = size(package.size);
+            printer.line(format!("{:<14} {}-{}  {size}", one.outcome, package.name, package.version));
+        }
+        for finding in &one.findings {
+            printer.warn(finding);
+        }
+    }
+    printer.json(&Summary { definitions });
+}
+
+fn definition(built: &Built) -> Definition<'_> {
+    let findings = built.findings.iter().flat_map(|(name, findings)| findings.iter().map(move |finding| format!("{name}: {finding}")));
+    Definition {
+        name: built.origin.as_str(),
+        outcome: word(built.outcome),
+        seconds: built.seconds,
+        packages: built.packages.iter().map(package).collect(),
+        findings: findings.collect(),
+        log: built.log,
+    }
+}
+
+fn package(record: &apk::Record) -> Package<'_> {
+    let info = &record.info;
+    Package {
+        name: info.name.as_str(),
+        version: info.version.as_str(),
+        content: record.content,
+        size: record.size,
+        installed_size: info.installed_size,
+    }
+}

@@ -1,0 +1,128 @@
+//! `undistro compose`: an image from packages.
+
+use std::path::{Path, PathBuf};
+
+use apk::solve::{Policy, Repository};
+use base::{Arch, Dependency};
+use image::Lock;
+use oci::{Format, Tagged};
+use serde::Serialize;
+use spec::image::{Config, Includes};
+
+use crate::args::Global;
+use crate::failure::{Failure, Message, with_usual_hints};
+use crate::printer::{Printer, size};
+use crate::workshop::{FetchArgs, Workshop};
+
+/// Compose an image from packages.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Packages that are not built yet are built first.
+
+Examples:
+  undistro compose nginx -o ./out                                    an OCI layout
+  undistro compose nginx -o nginx.tar --format docker-archive        for docker load
+  undistro compose ./my-image.yaml -o ./out                          a definition of your own")]
+pub(crate) struct Args {
+    /// An image of the distribution, or the file of a definition.
+    image: String,
+    /// What to write.
+    #[arg(short, long, value_name = "PATH")]
+    output: PathBuf,
+    /// Its form: oci (a folder), oci-archive or docker-archive.
+    #[arg(long, default_value = "oci")]
+    format: Format,
+    /// The name in the image's index [default: the image's].
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The tag in the image's index.
+    #[arg(long, default_value = "latest")]
+    tag: String,
+    #[command(flatten)]
+    fetch: FetchArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    output: &'a Path,
+    digest: base::Digest,
+    size: u64,
+    lock: &'a Lock,
+    sbom: base::Digest,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
+    let workshop = Workshop::open(global, &args.fetch, printer)?;
+    let (name, path) = find(&args.image, &workshop)?;
+    let config = definition(&path)?;
+    let arch = workshop.distro.arch;
+    if !config.archs.contains(&arch) {
+        return Err(Failure::Input(
+            Message::text(format!("{} is not made for {arch}", path.display())).hint("add the architecture to `archs`"),
+        ));
+    }
+    let targets = wanted(&config)?;
+    let report = workshop.with_builder(|builder| super::build::build(builder, &targets, &workshop, printer))?;
+    let records: Vec<_> = report.packages().cloned().collect();
+    let lock = image::lock(&config, &[Repository::new(&records)], arch, Policy::Apk).map_err(|error| Failure::input(&error))?;
+    let told = |error: image::ImageError| Failure::Input(with_usual_hints(Message::of(&error), &error));
+    let composed = image::compose(&workshop.store, &name, &lock, &config, &workshop.distro.settings, &workshop.progress).map_err(told)?;
+    let descriptor = image::index(&workshop.store, std::slice::from_ref(&composed)).map_err(told)?;
+    let tagged = Tagged { descriptor: descriptor.clone(), name: args.name.clone().unwrap_or(name), tag: args.tag.clone() };
+    oci::write(args.format, &args.output, &[tagged], &workshop.store)
+        .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
+    let bytes = composed.layers.iter().map(|layer| layer.descriptor.size).sum();
+    printer.json(&Written { output: &args.output, digest: descriptor.digest, size: bytes, lock: &lock, sbom: composed.sbom });
+    printer.line(format!("{}  {}  {}, {} packages", args.output.display(), descriptor.digest, size(bytes), lock.packages.len()));
+    Ok(())
+}
+
+/// The name of an image and its definition's file.
+fn find(image: &str, workshop: &Workshop) -> Result<(String, PathBuf), Failure> {
+    let path = PathBuf::from(image);
+    if path.is_file() {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().trim_end_matches(".apko").to_owned()).unwrap_or_default();
+        let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let name = if stem == "image" { folder.unwrap_or(stem) } else { stem };
+        return Ok((name, path));
+    }
+    let images = workshop.folder().join("images");
+    let known = images.join(image).join("image.yaml");
+    if !image.contains('/') && known.is_file() {
+        return Ok((image.to_owned(), known));
+    }
+    let mut names: Vec<String> = fs_err::read_dir(&images)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect())
+        .unwrap_or_default();
+    names.sort();
+    let message = Message::text(format!("there is no image `{image}`"));
+    Err(Failure::Input(message.hint(format!("there are: {}; or name the file of a definition", names.join(", ")))))
+}
+
+/// The names that an image asks for.
+pub(super) fn wanted(config: &Config) -> Result<Vec<String>, Failure> {
+    let wants = config.contents.packages.iter().map(|text| text.parse::<Dependency>().map(|dependency| dependency.name));
+    wants.collect::<Result<_, _>>().map_err(|error| Failure::input(&error))
+}
+
+/// Reads an image definition; mistakes are shown with their lines.
+pub(super) fn definition(path: &Path) -> Result<Config, Failure> {
+    let text = spec::package::read_text(path).map_err(|error| Failure::input(&error))?;
+    let mistakes = |found: spec::Diagnostics| {
+        Failure::Input(Message::text(format!("{} has mistakes\n{}", path.display(), found.render(&path.display().to_string(), &text))))
+    };
+    let parsed = spec::image::parse(&text).map_err(mistakes)?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    spec::image::evaluate(&parsed, &Beside(folder), Arch::host()).map_err(mistakes)
+}
+
+/// Included files are looked for beside the definition.
+pub(super) struct Beside(pub(super) PathBuf);
+
+impl Includes for Beside {
+    fn load(&self, name: &str) -> Result<(String, String), String> {
+        let path = self.0.join(name);
+        let text = spec::package::read_text(&path).map_err(|error| Message::of(&error).chain.join(": "))?;
+        Ok((path.display().to_string(), text))
+    }
+}

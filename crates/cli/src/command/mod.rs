@@ -1,0 +1,40 @@
+//! The verbs, a file each.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod compose;
+pub(crate) mod doctor;
+pub(crate) mod index;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod launch;
+pub(crate) mod seed;
+pub(crate) mod shell;
+pub(crate) mod source;
+pub(crate) mod test;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Does what was asked.
+pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    let global = &args.global;
+    match args.command {
+        Command::Build(args) => build::run(&args, global, printer),
+        Command::Test(args) => test::run(&args, global, printer),
+        Command::Compose(args) => compose::run(&args, global, printer),
+        Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Check(args) => check::run(&args, global, printer),
+        Command::Shell(args) => shell::run(&args, global, printer),
+        Command::Keygen(args) => keygen::run(&args, printer),
+        Command::Index(args) => index::run(&args, global, printer),
+        Command::Source(args) => source::run(&args, global, printer),
+        Command::Seed(args) => seed::run(&args, global, printer),
+        Command::Init(args) => init::run(&args, global, printer),
+        Command::Doctor(_) => doctor::run(global, printer),
+        Command::Completions(args) => completions::run(&args, printer),
+    }
+}

@@ -1,0 +1,140 @@
+//! What the verbs work with: definitions, store, sources, progress, and the wish to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use apk::Record;
+use base::{Arch, Store};
+use build::seed::{self, Lock};
+use build::{Builder, Distro, DistroError};
+use source::{Fetcher, Location, Settings};
+
+use crate::args::Global;
+use crate::failure::{Failure, Message, with_usual_hints};
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::project;
+
+/// Options of verbs that fetch.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct FetchArgs {
+    /// A folder or URL laid out by digest, as `undistro source mirror` writes it; asked before any other place.
+    #[arg(long = "mirror", value_name = "DIR|URL", env = "UNDISTRO_MIRROR", value_delimiter = ' ')]
+    mirrors: Vec<Location>,
+    /// Use only what this machine has.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Everything that building needs.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    /// The definitions.
+    pub(crate) distro: Distro,
+    /// The store.
+    pub(crate) store: Store,
+    /// Where sources are sought.
+    pub(crate) settings: Settings,
+    /// Draws progress.
+    pub(crate) progress: Progress,
+    jobs: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Workshop {
+    /// Opens store and definitions for this machine's architecture.
+    pub(crate) fn open(global: &Global, fetch: &FetchArgs, printer: &Printer) -> Result<Self, Failure> {
+        let folder = project::distro(global)?;
+        let arch = Arch::host().ok_or_else(|| Failure::Input(Message::text("packages can not be built on this machine's architecture")))?;
+        let distro = Distro::load(&folder, arch).map_err(|error| distro_failure(&error, printer))?;
+        let store = project::store(global)?;
+        let progress = Progress::new(printer);
+        Ok(Self { distro, store, settings: settings(fetch)?, progress, jobs: project::jobs(global), stop: on_interrupt()? })
+    }
+
+    /// Opens the way to sources.
+    pub(crate) fn fetcher(&self) -> Result<Fetcher<'_>, Failure> {
+        Fetcher::new(&self.store, self.settings.clone()).map_err(|error| Failure::input(&error))
+    }
+
+    /// Calls `work` with a builder.
+    pub(crate) fn with_builder<T>(&self, work: impl FnOnce(&Builder<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let fetcher = self.fetcher()?;
+        let seeds = self.seeds(&fetcher)?;
+        let launcher = crate::command::launch::launcher();
+        work(&Builder {
+            distro: &self.distro,
+            store: &self.store,
+            fetcher: &fetcher,
+            launcher: &launcher,
+            seeds: &seeds,
+            jobs: self.jobs,
+            reporter: &self.progress,
+            stop: &self.stop,
+        })
+    }
+
+    /// The folder of definitions.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.distro.folder.clone()
+    }
+
+    /// Brings and converts the seeds, if the distribution has any.
+    fn seeds(&self, fetcher: &Fetcher<'_>) -> Result<Vec<Record>, Failure> {
+        let Some(lock) = self.seed_lock()? else { return Ok(Vec::new()) };
+        let seed = spec::seed::load(&self.distro.folder.join("seed.yaml")).map_err(|error| Failure::input(&error))?;
+        let repository = seed::repository(&lock, &seed, fetcher, &self.progress)
+            .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
+        Ok(repository.records)
+    }
+
+    /// Reads the lock of the seeds, if there is one.
+    pub(crate) fn seed_lock(&self) -> Result<Option<Lock>, Failure> {
+        let path = self.distro.folder.join("seed.lock");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs_err::read_to_string(&path).map_err(|error| Failure::input(&error))?;
+        Lock::parse(&text).map(Some).map_err(|error| Failure::input(&error))
+    }
+}
+
+/// Where sources are sought.
+fn settings(fetch: &FetchArgs) -> Result<Settings, Failure> {
+    let debian = match project::debian_mirror() {
+        Some(url) => Some(url.parse::<Location>().map_err(|error| Failure::input(&error))?),
+        None => None,
+    };
+    let proxy =
+        ["https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
+    Ok(Settings {
+        mirrors: fetch.mirrors.clone(),
+        debian,
+        offline: fetch.offline,
+        proxy: proxy.filter(|url| !url.is_empty()),
+        ..Settings::default()
+    })
+}
+
+/// The first Ctrl-C asks to stop, which keeps what is finished; a second ends at once.
+fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    let set = ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    set.map_err(|error| Failure::fault(&error))?;
+    Ok(stop)
+}
+
+/// Shows the mistakes of definitions with their lines.
+fn distro_failure(error: &DistroError, printer: &Printer) -> Failure {
+    if let DistroError::Load(spec::package::LoadError::Mistakes { path, text, diagnostics }) = error {
+        printer.talk(diagnostics.render(&path.display().to_string(), text).trim_matches('\n'));
+        return Failure::Input(Message::text(format!("{} has mistakes", path.display())));
+    }
+    Failure::input(error)
+}
