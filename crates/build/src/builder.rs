@@ -330,7 +330,7 @@ impl<'a> Builder<'a> {
     fn write_index(&self, report: &Report, dir: &Path, key: &Named<PrivateKey>) -> Result<Vec<Record>, BuildError> {
         let contents = report.packages().filter_map(|record| record.content);
         let opened = contents.map(|content| apk::Package::open_blob(self.store, &content)).collect::<Result<Vec<_>, _>>();
-        let packages = opened.map_err(|error| apk::repository::RepositoryError::Package(error))?;
+        let packages = opened.map_err(apk::repository::RepositoryError::Package)?;
         let settings = &self.distro.settings;
         let description =
             settings.version_id.as_ref().map_or_else(|| settings.name.clone(), |version| format!("{} {version}", settings.name));

@@ -9,6 +9,9 @@ use base::PackageName;
 use crate::error::BuildError;
 use crate::graph::Order;
 
+/// Builds one definition, given what is done.
+type Work<'a, T> = dyn Fn(&PackageName, &BTreeMap<PackageName, T>) -> Result<T, BuildError> + Sync + 'a;
+
 /// What the workers share.
 struct State<T> {
     waiting: Vec<PackageName>,
@@ -25,7 +28,7 @@ pub(crate) fn run<T: Clone + Send>(
     order: &Order,
     workers: usize,
     stop: &AtomicBool,
-    work: &(dyn Fn(&PackageName, &BTreeMap<PackageName, T>) -> Result<T, BuildError> + Sync),
+    work: &Work<'_, T>,
 ) -> Result<BTreeMap<PackageName, T>, BuildError> {
     let waiting = order.definitions.clone();
     let state = Mutex::new(State { waiting, running: 0, done: BTreeMap::new(), failed: None });
@@ -48,7 +51,7 @@ fn worker<T: Clone + Send>(
     stop: &AtomicBool,
     state: &Mutex<State<T>>,
     changed: &Condvar,
-    work: &(dyn Fn(&PackageName, &BTreeMap<PackageName, T>) -> Result<T, BuildError> + Sync),
+    work: &Work<'_, T>,
 ) {
     let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
     loop {

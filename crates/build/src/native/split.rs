@@ -76,7 +76,7 @@ impl Rule {
         match self {
             Self::Dev { prefix } => {
                 let below = path.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
-                below.is_some_and(|below| is_for_development(below))
+                below.is_some_and(is_for_development)
                     || (is == Is::Directory && name == "include")
                     || (is_in_libraries(path, prefix) && has_extension(name, &["a", "c", "h", "o", "prl"]))
                     || (is == Is::Link && name.ends_with(".so") && (parent == "lib" || below == Some(&format!("lib/{name}"))))

@@ -103,6 +103,12 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Whether both lock the same packages for the same architecture, whatever release files they were resolved from.
+    #[must_use]
+    pub fn same_packages(&self, other: &Self) -> bool {
+        self.arch == other.arch && self.packages == other.packages
+    }
+
     /// Writes the lock: the same text for the same lock.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -156,6 +162,15 @@ pub(super) mod tests {
         let text = lock.to_text();
         assert_eq!(Lock::parse(&text).unwrap(), lock);
         assert_eq!(text.lines().filter(|line| line.starts_with("{\"name\"")).count(), 2);
+    }
+
+    #[test]
+    fn a_newer_release_file_alone_changes_no_package() {
+        let old = lock(vec![locked("a", &[])]);
+        let mut new = old.clone();
+        new.release.date = Some("later".into());
+        assert!(new != old && new.same_packages(&old));
+        assert!(!lock(vec![locked("b", &[])]).same_packages(&old));
     }
 
     #[test]
