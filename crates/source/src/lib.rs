@@ -17,7 +17,8 @@ pub use archive::{Compression, Limits, UnpackError, Unpacked, decompress, place_
 pub use bundle::{Bundle, BundleError, Bundled, Listed};
 pub use expected::{Expected, ExpectedError, Sha512};
 pub use fetch::{
-    Failure, FetchError, Fetched, Fetcher, Location, LocationError, MAX_SOURCE, Origin, Place, Request, Settings, SettingsError, Try,
+    AUTHORITY_FILES, Failure, FetchError, Fetched, Fetcher, Location, LocationError, MAX_SOURCE, Origin, Place, Request, Settings,
+    SettingsError, Try,
 };
 pub use identity::Identity;
 pub use mirror::{MirrorError, Mirrored, mirror};

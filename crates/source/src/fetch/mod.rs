@@ -21,6 +21,12 @@ use http::Web;
 /// The largest source in bytes. Chromium's tarball, among the largest there are, has 6 GB.
 pub const MAX_SOURCE: u64 = 16 << 30;
 
+/// Where hosts keep the certificate authorities that they trust, by distribution; the first that is there is the one.
+///
+/// For [`Settings::authorities`], so that a site whose proxy looks into TLS can add its own authority to its machines.
+pub const AUTHORITY_FILES: [&str; 4] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"];
+
 /// How and where sources are sought.
 #[derive(Debug, Clone)]
 pub struct Settings {
