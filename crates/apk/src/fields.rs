@@ -1,6 +1,6 @@
 //! The one-letter fields that index and installed database share, read leniently as apk reads them.
 
-use base::{Dependency, Digest, PackageName, Version};
+use base::{Dependency, DependencyError, Digest, PackageName, Version};
 
 use crate::{Checksum, Info, Record};
 
@@ -58,7 +58,7 @@ impl Draft {
     pub(crate) fn apply(&mut self, field: u8, value: &str) -> Result<Applied, String> {
         match field {
             b'P' => self.name = Some(value.parse().map_err(|error: base::NameError| error.to_string())?),
-            b'V' => self.version = Some(value.parse().map_err(|error: base::VersionError| error.to_string())?),
+            b'V' => self.version = Some(Version::tolerate(value).map_err(|error| error.to_string())?),
             b'A' => value.clone_into(&mut self.arch),
             b'T' => value.clone_into(&mut self.description),
             b'U' => value.clone_into(&mut self.url),
@@ -72,13 +72,24 @@ impl Draft {
             b'S' => self.size = number("size", value)?,
             b'k' => self.provider_priority = Some(number("provider priority", value)?),
             b'q' => self.replaces_priority = Some(number("replaces priority", value)?),
-            b'D' => self.depends.extend(dependencies(value, &mut self.uninstallable)),
-            b'p' => self.provides.extend(dependencies(value, &mut self.uninstallable)),
-            b'r' => self.replaces.extend(dependencies(value, &mut self.uninstallable)),
+            b'D' => {
+                let (list, wrong) = dependencies(value, str::parse);
+                self.depends.extend(list);
+                if let Some(reason) = wrong {
+                    self.refuse(&reason);
+                }
+            }
+            // apk keeps what it can read of these, whatever the versions.
+            b'p' => self.provides.extend(dependencies(value, Dependency::tolerate).0),
+            b'r' => self.replaces.extend(dependencies(value, Dependency::tolerate).0),
             b'i' => {
                 // apko prints the list as Go prints a slice: `[a b]`.
                 let value = value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(value);
-                self.install_if.extend(dependencies(value, &mut self.uninstallable));
+                match dependencies(value, str::parse) {
+                    (list, None) => self.install_if.extend(list),
+                    // A rule of which a part is missing would hold too often.
+                    (_, Some(_)) => self.install_if.clear(),
+                }
             }
             b'C' => match value.parse() {
                 Ok(sum) => self.checksum = sum,
@@ -141,18 +152,18 @@ impl Draft {
     }
 }
 
-/// Reads a list; what can not be read is left out and named in `refused`.
-fn dependencies(value: &str, refused: &mut Option<String>) -> Vec<Dependency> {
+/// Reads a list; what can not be read is left out, and the first such named. A package may not name a repository's tag.
+fn dependencies(value: &str, read: impl Fn(&str) -> Result<Dependency, DependencyError>) -> (Vec<Dependency>, Option<String>) {
     let mut list = Vec::new();
+    let mut wrong = None;
     for word in value.split_ascii_whitespace() {
-        match word.parse() {
-            Ok(dependency) => list.push(dependency),
-            Err(error) => {
-                refused.get_or_insert_with(|| chain(&error));
-            }
+        match read(word) {
+            Ok(dependency) if dependency.pin.is_none() => list.push(dependency),
+            Ok(_) => drop(wrong.get_or_insert_with(|| format!("`{word}` names a repository's tag, which only a world may"))),
+            Err(error) => drop(wrong.get_or_insert_with(|| chain(&error))),
         }
     }
-    list
+    (list, wrong)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -62,31 +62,6 @@ pub(crate) struct Member {
     pub(crate) raw: Vec<u8>,
     /// What they hold.
     pub(crate) unpacked: Vec<u8>,
-    /// How long its header is.
-    header: usize,
-}
-
-impl Member {
-    /// Returns the offsets of bytes that neither the checksum of the member nor its content covers; it begins at `start`.
-    ///
-    /// These are the flags and the rest of the header (time, system, name), and the last byte of the compressed data, where
-    /// bits up to the border of a byte are left over.
-    pub(crate) fn uncovered(&self, start: u64) -> impl Iterator<Item = u64> {
-        let tail = self.raw.len().saturating_sub(TRAILER + 1);
-        (FLAGS..self.header).chain([tail]).map(move |at| start + at as u64)
-    }
-}
-
-/// Where the flags stand in a header; before them are the magic number and the method.
-const FLAGS: usize = 3;
-/// The checksum and the length at the end.
-const TRAILER: usize = 8;
-
-/// Returns the length of a header (RFC 1952 §2.3).
-fn header_length(header: &flate2::GzHeader, flags: u8) -> usize {
-    let text = |text: Option<&[u8]>| text.map_or(0, |text| text.len() + 1);
-    let checksum = if flags & 2 == 0 { 0 } else { 2 };
-    10 + header.extra().map_or(0, |extra| extra.len() + 2) + text(header.filename()) + text(header.comment()) + checksum
 }
 
 /// Why a member could not be read.
@@ -107,15 +82,12 @@ pub(crate) fn read_member(reader: &mut impl BufRead, limit: usize) -> Result<Opt
     let mut decoder = bufread::GzDecoder::new(&mut recorder);
     let mut unpacked = Vec::new();
     let result = (&mut decoder).take(limit as u64 + 1).read_to_end(&mut unpacked);
-    let header = decoder.header().cloned();
     drop(decoder);
     if unpacked.len() > limit || recorder.raw.len() > limit {
         return Err(MemberError::Large);
     }
     result.map_err(MemberError::Broken)?;
-    let raw = recorder.raw;
-    let header = header.zip(raw.get(FLAGS)).map_or(raw.len(), |(header, flags)| header_length(&header, *flags));
-    Ok(Some(Member { raw, unpacked, header }))
+    Ok(Some(Member { raw: recorder.raw, unpacked }))
 }
 
 /// Keeps what is consumed, so that nothing beyond the member's end is taken.
@@ -207,22 +179,11 @@ mod tests {
         for capacity in [1, 7, 8192] {
             let mut reader = io::BufReader::with_capacity(capacity, &chain[..]);
             let one = read_member(&mut reader, 100).unwrap().unwrap();
-            assert_eq!(one.uncovered(100).collect::<Vec<_>>(), [103, 104, 105, 106, 107, 108, 109, 100 + a.len() as u64 - 9]);
             assert_eq!((one.raw, one.unpacked), (a.clone(), b"first".to_vec()));
             let two = read_member(&mut reader, 100).unwrap().unwrap();
             assert_eq!((two.raw, two.unpacked), (b.clone(), b"second".to_vec()));
             assert!(read_member(&mut reader, 100).unwrap().is_none());
         }
-    }
-
-    #[test]
-    fn knows_the_length_of_any_header() {
-        let header = GzBuilder::new().filename("name").comment("a comment").extra(vec![1, 2, 3]).mtime(7);
-        let mut encoder = header.write(Vec::new(), Compression::new(1));
-        encoder.write_all(b"text").unwrap();
-        let bytes = encoder.finish().unwrap();
-        let member = read_member(&mut &bytes[..], 100).unwrap().unwrap();
-        assert_eq!(member.header, 10 + 5 + 5 + 10);
     }
 
     #[test]

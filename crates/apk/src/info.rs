@@ -12,7 +12,8 @@ use crate::fields::Draft;
 pub struct Info {
     /// Its name.
     pub name: PackageName,
-    /// Its version with revision.
+    /// Its version with revision. Others have published some that break the grammar.
+    #[serde(deserialize_with = "tolerate")]
     pub version: Version,
     /// The architecture as text: one of apk's, or `noarch`.
     pub arch: String,
@@ -36,9 +37,11 @@ pub struct Info {
     pub installed_size: u64,
     /// What it needs, or may not stand beside (`!name`).
     pub depends: Vec<Dependency>,
-    /// What it provides besides its name.
+    /// What it provides besides its name. Others have published versions here that break the grammar.
+    #[serde(deserialize_with = "tolerate_all")]
     pub provides: Vec<Dependency>,
     /// Packages whose files it may overwrite.
+    #[serde(deserialize_with = "tolerate_all")]
     pub replaces: Vec<Dependency>,
     /// When all of these are installed, it is installed too.
     pub install_if: Vec<Dependency>,
@@ -58,14 +61,6 @@ pub enum InfoError {
     Encoding {
         /// Counted from 1.
         line: usize,
-    },
-    /// A line is neither `key = value` nor a comment.
-    #[error("line {line} of .PKGINFO, `{text}`, is not `key = value`")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// The line, shortened.
-        text: String,
     },
     /// A value does not fit its key.
     #[error("line {line} of .PKGINFO: {reason}")]
@@ -199,6 +194,15 @@ impl Info {
     }
 }
 
+fn tolerate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+    Version::tolerate(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn tolerate_all<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Dependency>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| Dependency::tolerate(text).map_err(serde::de::Error::custom)).collect()
+}
+
 /// Joins dependencies by spaces, as lists stand on one line.
 pub(crate) fn join(list: &[Dependency]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
@@ -211,12 +215,8 @@ impl PackageInfo {
         let mut datahash = None;
         for (line, bytes) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
             let text = std::str::from_utf8(bytes).map_err(|_| InfoError::Encoding { line })?.trim();
-            if text.is_empty() || text.starts_with('#') {
-                continue;
-            }
-            let Some((key, value)) = text.split_once('=') else {
-                return Err(InfoError::Line { line, text: text.chars().take(80).collect() });
-            };
+            // Comments; and what is no `key = value` at all, apk passes over.
+            let Some((key, value)) = text.split_once('=').filter(|_| !text.starts_with('#')) else { continue };
             let (key, value) = (key.trim(), value.trim());
             if key == "datahash" {
                 let hash = Digest::from_hex(value).map_err(|error| InfoError::Value { line, reason: format!("datahash: {error}") })?;
@@ -306,12 +306,11 @@ pub(crate) mod tests {
 
     #[test]
     fn says_which_line_is_wrong() {
-        let cases: [(&[u8], &str); 6] = [
-            (b"pkgname = a\npkgver", "line 2 of .PKGINFO, `pkgver`, is not `key = value`"),
+        let cases: [(&[u8], &str); 5] = [
             (b"pkgname = a\nsize = big", "line 2 of .PKGINFO: the installed size `big` is no number"),
             (b"pkgname = a b", "line 1 of .PKGINFO: `a b` is not a package name"),
             (b"# x\n\xff", "line 2 of .PKGINFO is not UTF-8"),
-            (b"pkgname = a", ".PKGINFO has no `pkgver`"),
+            (b"pkgname = a\npkgver", ".PKGINFO has no `pkgver`"),
             (b"datahash = 00", "line 1 of .PKGINFO: datahash: `00` is not 64 lower-case hex digits"),
         ];
         for (text, message) in cases {
@@ -324,6 +323,15 @@ pub(crate) mod tests {
     fn a_dependency_that_can_not_be_read_makes_it_uninstallable() {
         let read = PackageInfo::parse(b"pkgname = a\npkgver = 1\ndepend = b=x").unwrap();
         assert!(read.uninstallable.unwrap().contains("`b=x`"));
+    }
+
+    #[test]
+    fn survives_json_with_the_odd_versions_of_others() {
+        let text = b"pkgname = a\npkgver = 6.8.0p2-r4\nprovides = cmd:a=6.8.0p2-r4\nreplaces = b<1_post1";
+        let read = PackageInfo::parse(text).unwrap();
+        assert_eq!(read.uninstallable, None);
+        let json = serde_json::to_string(&read.info).unwrap();
+        assert_eq!(serde_json::from_str::<Info>(&json).unwrap(), read.info);
     }
 
     #[test]

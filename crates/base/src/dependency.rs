@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Version;
+use crate::{Version, VersionError};
 
 /// How a version is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ pub enum DependencyError {
     #[error("`{0}` holds a space or a control character")]
     Character(String),
     /// The operator is unknown.
-    #[error("`{operator}` in `{text}` is no operator; there are = < <= > >= ~ =~ <~ >~ ><")]
+    #[error("`{operator}` in `{text}` is no operator; there are = < <= > >= ~ <~ >~ ><")]
     Operator {
         /// The whole dependency.
         text: String,
@@ -82,30 +82,45 @@ pub enum DependencyError {
         text: String,
         /// What is wrong with it.
         #[source]
-        source: crate::VersionError,
+        source: VersionError,
     },
 }
 
 impl Operator {
-    const ALL: [(&'static str, Self); 12] = [
+    /// Every operator as apk prints it.
+    const ALL: [(&'static str, Self); 9] = [
         ("=", Self::Equal),
         ("<", Self::Less),
         ("<=", Self::LessEqual),
         (">", Self::Greater),
         (">=", Self::GreaterEqual),
         ("~", Self::Fuzzy),
-        ("=~", Self::Fuzzy),
-        ("~=", Self::Fuzzy),
         ("<~", Self::LessFuzzy),
         (">~", Self::GreaterFuzzy),
         ("><", Self::Checksum),
-        ("==", Self::Equal),
     ];
 
     /// Returns the operator as apk prints it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(text, _)| text)
+    }
+
+    /// Reads an operator as apk does: what counts is which of `< = > ~` occur, so `=<`, `~=` and `==` are operators too.
+    fn parse(text: &str) -> Option<Self> {
+        let has = |c| text.contains(c);
+        Some(match (has('<'), has('>'), has('~'), has('=')) {
+            (false, false, false, true) => Self::Equal,
+            (false, false, true, _) => Self::Fuzzy,
+            (true, false, false, false) => Self::Less,
+            (true, false, false, true) => Self::LessEqual,
+            (true, false, true, _) => Self::LessFuzzy,
+            (false, true, false, false) => Self::Greater,
+            (false, true, false, true) => Self::GreaterEqual,
+            (false, true, true, _) => Self::GreaterFuzzy,
+            (true, true, false, false) => Self::Checksum,
+            _ => return None,
+        })
     }
 
     fn accepts(self, version: &Version, required: &Version) -> bool {
@@ -157,16 +172,12 @@ impl Dependency {
         }
     }
 
-    /// Parses a list separated by white space, as indexes and installed databases write it.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, DependencyError> {
-        text.split_whitespace().map(str::parse).collect()
+    /// Accepts a version that breaks the grammar, as apk does in what packages provide. Only for what others published.
+    pub fn tolerate(text: &str) -> Result<Self, DependencyError> {
+        Self::read(text, Version::tolerate)
     }
-}
 
-impl FromStr for Dependency {
-    type Err = DependencyError;
-
-    fn from_str(text: &str) -> Result<Self, DependencyError> {
+    fn read(text: &str, version: impl Fn(&str) -> Result<Version, VersionError>) -> Result<Self, DependencyError> {
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(DependencyError::Character(text.to_owned()));
         }
@@ -177,26 +188,45 @@ impl FromStr for Dependency {
         if name.is_empty() {
             return Err(DependencyError::NoName(text.to_owned()));
         }
-        let version = bound.trim_start_matches(is_operator);
-        let operator = &bound[..bound.len() - version.len()];
-        let (version, late_pin) = version.split_once('@').map_or((version, None), |(version, pin)| (version, Some(pin)));
+        let number = bound.trim_start_matches(is_operator);
+        let operator = &bound[..bound.len() - number.len()];
+        let (number, late_pin) = number.split_once('@').map_or((number, None), |(number, pin)| (number, Some(pin)));
         pin = pin.or(late_pin);
-        Ok(Self { name: name.to_owned(), constraint: constraint(text, operator, version)?, pin: pin.map(str::to_owned), conflict })
+        let constraint = constraint(text, operator, number, version)?;
+        Ok(Self { name: name.to_owned(), constraint, pin: pin.map(str::to_owned), conflict })
+    }
+
+    /// Parses a list separated by white space, as indexes and installed databases write it.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, DependencyError> {
+        text.split_whitespace().map(str::parse).collect()
     }
 }
 
-fn constraint(text: &str, operator: &str, version: &str) -> Result<Constraint, DependencyError> {
+impl FromStr for Dependency {
+    type Err = DependencyError;
+
+    fn from_str(text: &str) -> Result<Self, DependencyError> {
+        Self::read(text, |version| version.parse())
+    }
+}
+
+fn constraint(
+    text: &str,
+    operator: &str,
+    version: &str,
+    read: impl Fn(&str) -> Result<Version, VersionError>,
+) -> Result<Constraint, DependencyError> {
     if operator.is_empty() {
         return Ok(Constraint::Any);
     }
-    let Some((_, operator)) = Operator::ALL.iter().find(|(name, _)| *name == operator) else {
+    let Some(operator) = Operator::parse(operator) else {
         return Err(DependencyError::Operator { text: text.to_owned(), operator: operator.to_owned() });
     };
-    if *operator == Operator::Checksum {
+    if operator == Operator::Checksum {
         return Ok(Constraint::Checksum(version.to_owned()));
     }
-    let version = version.parse().map_err(|source| DependencyError::Version { text: text.to_owned(), source })?;
-    Ok(Constraint::Compare(*operator, version))
+    let version = read(version).map_err(|source| DependencyError::Version { text: text.to_owned(), source })?;
+    Ok(Constraint::Compare(operator, version))
 }
 
 impl TryFrom<String> for Dependency {
@@ -245,9 +275,24 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none() {
-        for text in ["", "!", "=1", "a b", "a=", "a=x", "a<<1", "a\u{7}"] {
+        for text in ["", "!", "=1", "a b", "a=", "a=x", "a<=>1", "a\u{7}"] {
             assert!(text.parse::<Dependency>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn reads_operators_as_apk_does() {
+        for (text, printed) in [("a==1", "a=1"), ("a=<1", "a<=1"), ("a=~1", "a~1"), ("a~=1", "a~1"), ("a<>Q1x", "a><Q1x"), ("a~<1", "a<~1")]
+        {
+            assert_eq!(text.parse::<Dependency>().unwrap().to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn tolerates_a_version_of_others() {
+        assert!("cmd:x=6.8.0p2-r4".parse::<Dependency>().is_err());
+        assert_eq!(Dependency::tolerate("cmd:x=6.8.0p2-r4").unwrap().to_string(), "cmd:x=6.8.0p2-r4");
+        assert!(Dependency::tolerate("a b").is_err());
     }
 
     #[test]

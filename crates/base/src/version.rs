@@ -13,9 +13,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A valid apk version, ordered as apk orders it.
+/// An apk version, ordered as apk orders it.
 ///
-/// Equality is of order, not of text: `1.0` and `1.0-r` differ, `1.01` and `1.010` differ, but `1` and `01` are equal.
+/// It is valid, unless it came through [`Version::tolerate`]: apk does not check the versions of packages in an index,
+/// and Alpine has published some that break its grammar (`6.8.0p2-r4`). Those compare by what stands before the break.
+///
+/// Equality is of order, not of text: `1.01` and `1.010` differ, but `1` and `01` are equal.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version(String);
@@ -36,6 +39,8 @@ enum Token<'a> {
     Hash(&'a str),
     Revision(&'a str),
     End,
+    /// Here the grammar is broken.
+    Broken,
 }
 
 /// Suffixes in order; those before `Cvs` come before the plain version.
@@ -81,6 +86,7 @@ impl Token<'_> {
             Self::Hash(_) => 5,
             Self::Revision(_) => 6,
             Self::End => 7,
+            Self::Broken => 8,
         }
     }
 
@@ -111,7 +117,7 @@ fn compare_numbers(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// Splits a version into tokens; `None` where it breaks the grammar.
+/// Splits a version into tokens, up to its end or the break.
 struct Tokens<'a> {
     rest: &'a str,
     last: Option<u8>,
@@ -133,10 +139,10 @@ impl<'a> Tokens<'a> {
         (count > 0).then(|| self.take(count))
     }
 
-    fn next(&mut self) -> Option<Token<'a>> {
-        let token = self.read()?;
+    fn next(&mut self) -> Token<'a> {
+        let token = self.read().unwrap_or(Token::Broken);
         self.last = Some(token.rank());
-        Some(token)
+        token
     }
 
     fn read(&mut self) -> Option<Token<'a>> {
@@ -176,36 +182,46 @@ impl Version {
         &self.0
     }
 
-    /// Compares two texts that may break the grammar, as apk does: as far as the first difference.
-    ///
-    /// With `fuzzy`, what goes on where `b` ends counts as equal. `None` where the difference lies beyond a break.
+    /// Accepts a version that breaks the grammar, as apk does of packages in an index. Only for what others published.
+    pub fn tolerate(text: &str) -> Result<Self, VersionError> {
+        if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') {
+            return Err(VersionError(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Whether it keeps to the grammar.
     #[must_use]
-    pub fn compare_text(a: &str, b: &str, fuzzy: bool) -> Option<Ordering> {
-        let (mut ours, mut theirs) = (Tokens::new(a), Tokens::new(b));
+    pub fn is_valid(&self) -> bool {
+        let mut tokens = Tokens::new(&self.0);
         loop {
-            let (a, b) = (ours.next(), theirs.next());
-            if fuzzy && b == Some(Token::End) {
-                return Some(Ordering::Equal);
-            }
-            let (a, b) = (a?, b?);
-            if a.rank() != b.rank() {
-                return Some(match (a, b) {
-                    (a, _) if a.is_prerelease() => Ordering::Less,
-                    (_, b) if b.is_prerelease() => Ordering::Greater,
-                    (a, b) => b.rank().cmp(&a.rank()),
-                });
-            }
-            match a.compare(b) {
-                Ordering::Equal if a == Token::End => return Some(Ordering::Equal),
-                Ordering::Equal => {}
-                unequal => return Some(unequal),
+            match tokens.next() {
+                Token::End => return true,
+                Token::Broken => return false,
+                _ => {}
             }
         }
     }
 
+    /// Compares in apk's order; with `fuzzy`, what goes on where `other` ends counts as equal.
     fn compare(&self, other: &Self, fuzzy: bool) -> Ordering {
-        // Both were validated at birth, so their tokens never break off.
-        Self::compare_text(&self.0, &other.0, fuzzy).unwrap_or(Ordering::Equal)
+        let (mut ours, mut theirs) = (Tokens::new(&self.0), Tokens::new(&other.0));
+        loop {
+            let (a, b) = (ours.next(), theirs.next());
+            if a.rank() != b.rank() {
+                return match (a, b) {
+                    (_, Token::End) if fuzzy => Ordering::Equal,
+                    (a, _) if a.is_prerelease() => Ordering::Less,
+                    (_, b) if b.is_prerelease() => Ordering::Greater,
+                    (a, b) => b.rank().cmp(&a.rank()),
+                };
+            }
+            match a.compare(b) {
+                Ordering::Equal if matches!(a, Token::End | Token::Broken) => return Ordering::Equal,
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
     }
 
     /// Compares as a `~` constraint does: `1.2.3` is equal to `1.2`.
@@ -236,14 +252,8 @@ impl TryFrom<String> for Version {
     type Error = VersionError;
 
     fn try_from(text: String) -> Result<Self, VersionError> {
-        let mut tokens = Tokens::new(&text);
-        loop {
-            match tokens.next() {
-                Some(Token::End) => return Ok(Self(text)),
-                Some(_) => {}
-                None => return Err(VersionError(text)),
-            }
-        }
+        let version = Self(text);
+        if version.is_valid() { Ok(version) } else { Err(VersionError(version.0)) }
     }
 }
 
@@ -341,16 +351,22 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_break_the_grammar_compare_up_to_the_break() {
+    fn versions_that_break_the_grammar_compare_up_to_the_break() {
+        let tolerate = |text| Version::tolerate(text).unwrap();
         let cases = [
-            ("3.6.9_post1", "3.6", true, Some(Ordering::Equal)),
-            ("3.6.9_post1", "3.8", false, Some(Ordering::Less)),
-            ("3.6_post1", "3.6", true, Some(Ordering::Equal)),
-            ("3.6_post1", "3.6", false, None),
-            ("x", "1", false, None),
+            ("3.6.9_post1", "3.6", Ordering::Greater),
+            ("3.6.9_post1", "3.8", Ordering::Less),
+            ("3.6_post1", "3.6", Ordering::Less),
+            ("3.6_post1", "3.6_post2", Ordering::Equal),
+            ("6.8.0p2-r4", "6.8.0p-r4", Ordering::Less),
+            ("x", "y", Ordering::Equal),
         ];
-        for (a, b, fuzzy, expected) in cases {
-            assert_eq!(Version::compare_text(a, b, fuzzy), expected, "{a} {b}");
+        for (a, b, expected) in cases {
+            assert_eq!(tolerate(a).cmp(&tolerate(b)), expected, "{a} {b}");
+        }
+        assert_eq!(tolerate("3.6.9_post1").compare_fuzzy(&version("3.6")), Ordering::Equal);
+        for text in ["", "1 2", "1/2", "1\n"] {
+            assert!(Version::tolerate(text).is_err(), "{text:?}");
         }
     }
 

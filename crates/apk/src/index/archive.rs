@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::Path;
 
 use attest::key::{Named, PrivateKey};
@@ -37,9 +38,8 @@ impl Index {
         // Nothing of the body is parsed before its signature holds.
         let signatures = signature::check(parts.signed, &parts.signatures, keys, policy).map_err(IndexError::Signature)?;
         let signed = signatures.iter().any(|checked| checked.outcome == Outcome::Verified);
-        let (index, body) = parts.parse(bytes)?;
-        let front = parts.loose;
-        Ok((index, Verified { signatures, uncovered: if signed { front } else { [front, body].concat() } }))
+        let uncovered = 0..if signed { bytes.len() - parts.signed.len() } else { bytes.len() };
+        Ok((parts.parse(bytes)?, Verified { signatures, uncovered }))
     }
 
     /// Packs the index, with a signature before it if there is a key. The same index gives the same bytes.
@@ -64,15 +64,13 @@ impl Index {
 pub struct Verified {
     /// Each signature, in the order of the file.
     pub signatures: Vec<Checked>,
-    /// The offsets of bytes that nothing covers; see [`crate::package::Report::uncovered`].
-    pub uncovered: Vec<u64>,
+    /// The bytes of the file that nothing covers; see [`crate::package::Report::uncovered`].
+    pub uncovered: Range<usize>,
 }
 
 /// An index file, taken apart.
 struct Parts<'b> {
     signatures: Vec<Signature>,
-    /// Bytes of the signature members that nothing covers.
-    loose: Vec<u64>,
     /// All bytes after the signatures.
     signed: &'b [u8],
     /// The first member of them.
@@ -83,12 +81,12 @@ struct Parts<'b> {
 
 impl<'b> Parts<'b> {
     fn split(bytes: &'b [u8]) -> Result<Self, IndexError> {
-        let (mut signatures, mut loose) = (Vec::new(), Vec::new());
+        let mut signatures = Vec::new();
         let mut signed = bytes;
         loop {
             let (first, rest) = next(bytes, signed)?.ok_or(IndexError::NoIndex)?;
             if !is_signature(&first.unpacked) {
-                return Ok(Self { signatures, loose, signed, first, rest });
+                return Ok(Self { signatures, signed, first, rest });
             }
             if bytes.len() - rest.len() > MAX_MEMBER {
                 return Err(IndexError::Size { limit: MAX_MEMBER });
@@ -97,28 +95,24 @@ impl<'b> Parts<'b> {
                 ReadSignature::Archive(error) => IndexError::Archive(error),
                 ReadSignature::Name(error) => IndexError::Signature(error),
             })?);
-            loose.extend(first.uncovered((bytes.len() - signed.len()) as u64));
             signed = rest;
         }
     }
 
-    /// Parses the tar that the members hold together; returns also which bytes of them only a signature covers.
-    fn parse(&self, bytes: &[u8]) -> Result<(Index, Vec<u64>), IndexError> {
-        let mut tar = self.first.unpacked.clone();
-        let mut loose: Vec<_> = self.first.uncovered((bytes.len() - self.signed.len()) as u64).collect();
-        let mut rest = self.rest;
+    /// Parses the tar that the members after the signatures hold together.
+    fn parse(self, bytes: &'b [u8]) -> Result<Index, IndexError> {
+        let Self { first: Member { unpacked: mut tar, .. }, mut rest, .. } = self;
         while let Some((more, after)) = next(bytes, rest)? {
             if tar.len() + more.unpacked.len() > MAX_INDEX {
                 return Err(IndexError::Size { limit: MAX_INDEX });
             }
-            loose.extend(more.uncovered((bytes.len() - rest.len()) as u64));
             tar.extend(more.unpacked);
             rest = after;
         }
         let mut files = files(&tar)?;
         let index = Index::parse(&files.remove("APKINDEX").ok_or(IndexError::NoIndex)?)?;
         let description = files.remove("DESCRIPTION").unwrap_or_default();
-        Ok((Index { description: String::from_utf8_lossy(&description).trim_end().to_owned(), ..index }, loose))
+        Ok(Index { description: String::from_utf8_lossy(&description).trim_end().to_owned(), ..index })
     }
 }
 

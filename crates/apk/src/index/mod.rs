@@ -157,8 +157,11 @@ impl Index {
     }
 
     /// Prints the text of `APKINDEX`, sorted by name, version and checksum.
+    ///
+    /// Records that can not be installed are left out: what could not be read of them would be missing, and another reader
+    /// would take them for sound.
     pub fn to_text(&self) -> Result<String, IndexError> {
-        let mut records: Vec<_> = self.records.iter().collect();
+        let mut records: Vec<_> = self.records.iter().filter(|record| record.uninstallable.is_none()).collect();
         records.sort_by(|a, b| {
             let key = |record: &Record| (record.info.name.clone(), record.info.version.clone(), record.checksum);
             key(a).cmp(&key(b))
@@ -290,9 +293,9 @@ mod tests {
     #[test]
     fn is_as_lenient_as_apk() {
         let index =
-            Index::parse(b"P:a\nV:1\nx:new\n\n\nP:b\nV:1\nX:new\n\nP:c\nV:1\nD:d=x e\n\nP:d\nV:1\ni:[a b]\n\nP:e\nV:1\ni:[]").unwrap();
+            Index::parse(b"P:a\nV:1\nx:new\n\n\nP:b\nV:1\nX:new\n\nP:c\nV:1\nD:d=x e\n\nP:d\nV:1\ni:[a b]\n\nP:e\nV:1\ni:[]\n\nP:f\nV:1\nD:a@edge\n\nP:g\nV:1\ni:a b=x\np:c=1x y").unwrap();
         let refused: Vec<_> = index.records.iter().map(|record| record.uninstallable.is_some()).collect();
-        assert_eq!(refused, [false, true, true, false, false]);
+        assert_eq!(refused, [false, true, true, false, false, true, false]);
         assert_eq!(index.records[2].info.depends.len(), 1);
         assert_eq!(index.records[3].info.install_if.len(), 2);
         assert!(index.records[4].info.install_if.is_empty());
@@ -304,10 +307,17 @@ mod tests {
 
     #[test]
     fn one_odd_record_does_not_take_the_others_away() {
-        let index = Index::parse(b"P:a\nV:one\n\nP:b\nV:1\n\nV:1\n").unwrap();
-        assert_eq!(index.records.len(), 1);
+        let index = Index::parse(b"P:a\nV:1 2\n\nP:b\nV:1\n\nV:1\n\nP:c\nV:6.8.0p2-r4\n").unwrap();
+        assert_eq!(index.records.len(), 2, "apk takes a version that breaks its grammar");
         let lines: Vec<_> = index.skipped.iter().map(|skipped| skipped.line).collect();
         assert_eq!(lines, [2, 7]);
+    }
+
+    #[test]
+    fn what_can_not_be_installed_is_not_passed_on() {
+        let index = Index::parse(b"P:a\nV:1\nD:b=x\n\nP:b\nV:1\nX:new\n").unwrap();
+        assert_eq!(index.records.len(), 2);
+        assert_eq!(index.to_text().unwrap(), "");
     }
 
     #[test]

@@ -72,8 +72,6 @@ pub struct Package {
     scripts: Scripts,
     others: BTreeMap<String, Vec<u8>>,
     signatures: Vec<Signature>,
-    /// Bytes that nothing covers: of the signature members, and of the control member unless a signature holds.
-    loose: [Vec<u64>; 2],
     control: Vec<u8>,
     layout: Layout,
 }

@@ -58,8 +58,6 @@ struct Front {
     /// The bytes of all signature members.
     signature: Vec<u8>,
     signatures: Vec<Signature>,
-    /// Bytes of the signature members that nothing covers.
-    loose: Vec<u64>,
     control: Member,
 }
 
@@ -68,7 +66,7 @@ impl Front {
         if reader.fill_buf().map_err(doing("reading a package"))?.starts_with(b"ADB") {
             return Err(Problem::Version3);
         }
-        let (mut signature, mut signatures, mut loose) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut signature, mut signatures) = (Vec::new(), Vec::new());
         loop {
             let offset = signature.len() as u64;
             let member = match read_member(reader, MAX_CONTROL) {
@@ -78,7 +76,7 @@ impl Front {
                 Err(MemberError::Broken(source)) => return Err(Problem::Member { offset, source }),
             };
             if !is_signature(&member.unpacked) {
-                return Ok(Self { signature, signatures, loose, control: member });
+                return Ok(Self { signature, signatures, control: member });
             }
             if signature.len() + member.raw.len().max(member.unpacked.len()) > MAX_MEMBER {
                 return Err(Problem::MemberSize { member: "signature", limit: MAX_MEMBER });
@@ -87,7 +85,6 @@ impl Front {
                 sign::ReadError::Archive(source) => Problem::Archive { member: "signature", source },
                 sign::ReadError::Name(error) => Problem::Signature(error),
             })?);
-            loose.extend(member.uncovered(offset));
             signature.extend(member.raw);
         }
     }
@@ -104,7 +101,6 @@ impl Front {
         let signature = 0..self.signature.len() as u64;
         let control = signature.end..signature.end + self.control.raw.len() as u64;
         let data = control.end..control.end + data;
-        let loose_control = self.control.uncovered(control.start).collect();
         let record = Record {
             info: info.info,
             checksum: Checksum::sha1(&self.control.raw),
@@ -122,7 +118,6 @@ impl Front {
             scripts,
             others,
             signatures: self.signatures,
-            loose: [self.loose, loose_control],
             control: self.control.raw,
             layout: Layout { signature, control, data },
         })

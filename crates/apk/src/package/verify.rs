@@ -1,11 +1,12 @@
 //! Verifies a package: signature, then control, then the data's hash, then each file.
 
 use std::fmt;
+use std::ops::Range;
 
 use base::Digest;
 
 use super::walk::Stop;
-use super::{Limits, Package, PackageError, Problem};
+use super::{Layout, Limits, Package, PackageError, Problem};
 use crate::signature::{self, Checked, Keyring, Outcome, Policy};
 use crate::{Checksum, Record};
 
@@ -35,11 +36,11 @@ pub struct Report {
     pub files_without_checksum: usize,
     /// sha256 of control and data.
     pub content: Digest,
-    /// The offsets of bytes that nothing covers: other values there decode to the same package.
+    /// The bytes of the file that nothing covers: the signature members, and the control member unless a signature holds.
     ///
-    /// They lie in the headers of gzip members, and in the last byte of compressed data, whose unused bits nothing reads. Only
-    /// the digest of the whole file covers them.
-    pub uncovered: Vec<u64>,
+    /// Their content is checked by gzip's own checksum and has been read, but one content has many encodings: other bytes
+    /// there may give the same package. Only the digest of the whole file covers them.
+    pub uncovered: Vec<Range<u64>>,
 }
 
 impl From<&Record> for Expected {
@@ -106,14 +107,10 @@ impl Package {
             Stop::Problem(problem) | Stop::Caller(problem) => self.error(problem),
         })?;
         let signed = signatures.iter().any(|checked| checked.outcome == Outcome::Verified);
-        let [front, control] = self.loose.clone();
-        Ok(Report {
-            signatures,
-            files: walked.checked,
-            files_without_checksum: walked.unchecked,
-            content: self.content,
-            uncovered: if signed { front } else { [front, control].concat() },
-        })
+        let Layout { signature, control, .. } = self.layout.clone();
+        let uncovered = [Some(signature), (!signed).then_some(control)].into_iter().flatten().filter(|range| !range.is_empty()).collect();
+        let (files, files_without_checksum) = (walked.checked, walked.unchecked);
+        Ok(Report { signatures, files, files_without_checksum, content: self.content, uncovered })
     }
 }
 
