@@ -106,8 +106,8 @@ pub enum CommandError {
     #[error("Package '{0}' not found")]
     NotFound(String),
     /// The world names tags that no repository has.
-    #[error("Not committing changes due to missing repository tags: {}", .0.join(" "))]
-    Tags(Vec<String>),
+    #[error("Not committing changes due to missing repository tags.")]
+    Tags(Vec<Dependency>),
 }
 
 /// What a command asks for.
@@ -160,9 +160,9 @@ impl Command {
                 }
             }
         }
-        let tags = plan.request.world.wants.iter().filter_map(|want| want.pin.clone());
-        let missing: Vec<String> =
-            tags.filter(|tag| !system.repositories.iter().any(|repository| repository.tag.as_ref() == Some(tag))).collect();
+        let known = |tag: &String| system.repositories.iter().any(|repository| repository.tag.as_ref() == Some(tag));
+        let pinned = plan.request.world.wants.iter().filter(|want| want.pin.as_ref().is_some_and(|tag| !known(tag)));
+        let missing: Vec<Dependency> = pinned.cloned().collect();
         if missing.is_empty() || system.lenient { Ok(Some(plan)) } else { Err(CommandError::Tags(missing)) }
     }
 }

@@ -12,6 +12,7 @@
 //! assert_eq!(names, ["b-2", "a-1"]);
 //! ```
 
+pub mod check;
 pub mod command;
 mod culprit;
 mod decide;

@@ -122,6 +122,8 @@ pub(crate) struct Search<'u> {
     pub(crate) values: Table<Package, Value>,
     pub(crate) levels: Table<Package, u32>,
     pub(crate) reasons: Table<Package, Reason>,
+    /// How much of the trail had been propagated when a package became in or out: equal where one cause did it.
+    pub(crate) causes: Table<Package, usize>,
     /// Packages in the order in which they became in or out.
     pub(crate) trail: Vec<Package>,
     /// How much of the trail has been propagated.
@@ -171,6 +173,7 @@ impl<'u> Search<'u> {
             values: Table::filled(Value::Open, packages),
             levels: Table::filled(0, packages),
             reasons: Table::filled(Reason::Decision, packages),
+            causes: Table::filled(0, packages),
             trail: Vec::new(),
             head: 0,
             marks: Vec::new(),
@@ -216,6 +219,7 @@ impl<'u> Search<'u> {
                 self.values[package] = value;
                 self.levels[package] = self.level();
                 self.reasons[package] = reason;
+                self.causes[package] = self.head;
                 self.trail.push(package);
                 Ok(())
             }

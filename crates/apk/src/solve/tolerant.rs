@@ -6,6 +6,7 @@
 use super::request::Flags;
 use super::state::{Literal, Reason, Search, Value};
 use super::table::{Name, Package, Requirement};
+use super::universe::Offer;
 
 impl Search<'_> {
     /// Returns the packages that would be taken, in that order.
@@ -87,20 +88,29 @@ impl Search<'_> {
         })
     }
 
-    /// The candidate that came closest, for the name whose turn is first.
+    /// The candidate that came closest, for the name whose turn is first: the one that was ruled out last, then by the fewest.
     fn closest(&self) -> Option<Package> {
         self.waiting().into_iter().find_map(|name| {
             let strong = self.universe.names[name].providers.iter().filter(|(package, offer)| self.is_strong(*package, *offer));
-            let last = |package: Package| self.trail.iter().position(|out| *out == package).unwrap_or(usize::MAX);
-            strong
-                .copied()
-                .reduce(|best, next| match last(next.0).cmp(&last(best.0)) {
-                    std::cmp::Ordering::Less => best,
-                    std::cmp::Ordering::Greater => next,
-                    std::cmp::Ordering::Equal => self.better(best, next),
-                })
-                .map(|(package, _)| package)
+            let closeness = |package: Package| {
+                let last = if self.is_out(package) { self.causes[package] } else { usize::MAX };
+                (last, std::cmp::Reverse(self.objections(package)))
+            };
+            let closer = |best, next| match closeness(package_of(next)).cmp(&closeness(package_of(best))) {
+                std::cmp::Ordering::Less => best,
+                std::cmp::Ordering::Greater => next,
+                std::cmp::Ordering::Equal => self.better(best, next),
+            };
+            strong.copied().reduce(closer).map(package_of)
         })
+    }
+
+    /// How many wants, and packages that are in, stand against the package.
+    fn objections(&self, package: Package) -> usize {
+        let wants = self.wants.iter().filter(|want| want.rejects.contains(&package)).count();
+        let against = self.universe.packages[package].against.iter();
+        let owners = against.flat_map(|requirement| &self.universe.requirements[*requirement].owners);
+        wants + owners.filter(|owner| self.is_in(**owner)).count()
     }
 
     /// Whether the last candidate for a requirement may be taken without looking at others.
@@ -127,4 +137,8 @@ impl Search<'_> {
         let flagged = |package: Package| untagged(package) && self.standings[package].flags.has(Flags::LATEST);
         untagged(latest) && self.universe.names[name].providers.iter().any(|(package, _)| flagged(*package))
     }
+}
+
+fn package_of((package, _): (Package, Offer<'_>)) -> Package {
+    package
 }

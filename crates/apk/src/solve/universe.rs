@@ -248,7 +248,8 @@ impl<'a> Universe<'a> {
         let mut known: HashMap<(Name, bool, Bound<'a>), Requirement> = HashMap::new();
         for package in self.packages.ids() {
             let record = self.packages[package].record;
-            let depends = record.info.depends.iter().map(|dependency| self.require(dependency, &mut known)).collect::<Vec<_>>();
+            let depends = record.info.depends.iter().filter(|dependency| dependency.pin.is_none());
+            let depends = depends.map(|dependency| self.require(dependency, &mut known)).collect::<Vec<_>>();
             for &requirement in &depends {
                 self.requirements[requirement].owners.push(package);
             }

@@ -99,7 +99,14 @@ impl Case {
         let plan = match flags.command.plan(&system) {
             Ok(Some(plan)) => plan,
             Ok(None) => return Ok(String::new()),
-            Err(CommandError::Bundle(spec)) => return Err(CommandError::Bundle(spec)),
+            Err(CommandError::Tags(wants)) => {
+                for want in &wants {
+                    let tag = want.pin.as_deref().unwrap_or_default();
+                    writeln!(text, "WARNING: The repository tag for world dependency '{}@{tag}' does not exist", want.name).unwrap();
+                }
+                write!(text, "ERROR: {}", CommandError::Tags(wants)).unwrap();
+                return Ok(text);
+            }
             Err(error) => return Err(error),
         };
         let made: Vec<Record> = plan.bundle.iter().cloned().collect();

@@ -1,4 +1,6 @@
 //! What the solver promises: apk's answers on apk's own cases, and answers that are right on any.
 
 mod case;
+mod random;
+mod small;
 mod vectors;
