@@ -216,6 +216,7 @@ mod tests {
             ("${{empty}} == ''", true),
             ("${{quote}} == 'it\\'s'", true),
             ("'${{quote}}' == \"it's\"", true),
+            ("${{\tbuild.arch\n}} == 'x86_64'", true),
             ("'a\\tb' == \"a\tb\"", true),
             ("'\\d' == '\\\\d'", true),
             ("${{build.arch}} != 'x86_64' && ${{build.arch}} != 'x86'", false),

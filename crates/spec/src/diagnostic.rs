@@ -9,9 +9,11 @@ use crate::yaml::Span;
 
 mod code;
 mod render;
+mod sarif;
 
 pub use code::Code;
 pub use render::Located;
+pub use sarif::sarif;
 
 /// Most findings of one file: nobody reads more, and a hostile file could have a million.
 pub const MAX_FINDINGS: usize = 500;
@@ -181,6 +183,26 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// Applies every safe change to the text that was read; returns the new text and how many were made.
+    ///
+    /// Changes that overlap an earlier one are left for the next time.
+    #[must_use]
+    pub fn mend(&self, text: &str) -> (String, usize) {
+        let mut fixes: Vec<_> = self.0.iter().filter(|d| d.source.is_none()).filter_map(|d| d.fix.as_ref()).collect();
+        fixes.sort_by_key(|fix| fix.span.start);
+        let (mut out, mut at, mut count) = (String::with_capacity(text.len()), 0, 0);
+        for fix in fixes {
+            if let Some(between) = text.get(at..fix.span.start) {
+                out += between;
+                out += &fix.replacement;
+                at = fix.span.end;
+                count += 1;
+            }
+        }
+        out += text.get(at..).unwrap_or_default();
+        (out, count)
+    }
+
     /// Makes warnings of the errors of one kind.
     pub(crate) fn downgrade(&mut self, code: Code) {
         self.0.iter_mut().filter(|d| d.code == code).for_each(|d| d.severity = Severity::Warning);
@@ -257,7 +279,7 @@ impl Serialize for Diagnostics {
 }
 
 /// Most candidates that are compared: real definitions have some dozens of names.
-const MAX_CANDIDATES: usize = 2_000;
+pub(crate) const MAX_CANDIDATES: usize = 2_000;
 
 /// Finds the candidate that `word` was probably meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -271,4 +293,25 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Arch;
+
+    #[test]
+    fn safe_changes_mend_the_text() {
+        let text = "package:\n  name: demo\n  version: 1\n  epohc: 0\n  epoch: 0\npipeline:\n  - runs: echo ${{package.nam}}\n  - uses: autoconf/mak\n";
+        let context = crate::Context::new(Arch::X86_64, &());
+        let found = crate::check(&text.replace("  epohc: 0\n", ""), &context).unwrap_err();
+        let (mended, count) = found.mend(&text.replace("  epohc: 0\n", ""));
+        assert_eq!(count, 2);
+        crate::check(&mended, &context).unwrap();
+    }
+
+    #[test]
+    fn the_nearest_word_is_meant() {
+        assert_eq!(super::nearest("epohc", ["name", "epoch", "version"]), Some("epoch"));
+        assert_eq!(super::nearest("zzz", ["name", "epoch"]), None);
+    }
 }

@@ -172,7 +172,7 @@ impl<'a> Evaluator<'a> {
         let mut environment = self.environment(&scope, document.environment.as_ref(), needs);
         self.vary(&scope, &mut environment.packages);
         let test = document.test.as_ref().map(|test| self.test(&scope, test, &meta.name.value));
-        let supported = self.supported(&scope);
+        let supported = self.supported(&scope, &meta.target_architecture);
         Some(Recipe {
             name: name?,
             version: version?,
@@ -207,6 +207,7 @@ impl<'a> Evaluator<'a> {
         let written = row.written;
         let scope = Scope { subpackage: Some(&row.name), range: borrow(&row.range), ..self.scope() };
         let active = written.condition.as_ref().is_none_or(|condition| self.condition(&scope, condition));
+        let active = self.supported(&scope, &written.target_architecture) && active;
         // What does not exist here needs nothing here; its mistakes are found all the same.
         let before = self.needs.len();
         let name = self.package_name(&scope, &written.name);

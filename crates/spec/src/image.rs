@@ -20,7 +20,7 @@ mod paths;
 pub(crate) use accounts::accounts;
 pub use command::split;
 pub use config::*;
-pub use evaluate::{Includes, evaluate};
+pub use evaluate::{Includes, check, evaluate};
 
 record! {
     /// An image definition.

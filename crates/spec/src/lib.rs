@@ -15,6 +15,7 @@ mod diagnostic;
 pub mod distro;
 mod duration;
 mod evaluate;
+mod format;
 mod hash;
 pub mod image;
 pub mod package;
@@ -29,6 +30,7 @@ pub mod transform;
 pub mod update;
 pub mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Fix, Located, MAX_FINDINGS, Severity, Source};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Fix, Located, MAX_FINDINGS, Severity, Source, sarif};
 pub use evaluate::{Context, Libc, check, evaluate};
+pub use format::format;
 pub use recipe::Recipe;

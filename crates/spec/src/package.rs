@@ -267,6 +267,8 @@ record! {
         "commit" => commit: Option<Text>,
         /// Free annotations.
         "annotations" => annotations: Map<Text>,
+        /// The architectures it is for; absent for all.
+        "target-architecture" => target_architecture: Vec<Text>,
         /// What it needs, provides and replaces.
         "dependencies" => dependencies: Option<Dependencies>,
         /// Which dependencies are not found automatically.

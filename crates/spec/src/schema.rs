@@ -90,3 +90,38 @@ fn root<T: Decode>(title: &str) -> Value {
     }
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_key_is_described() {
+        for language in Language::ALL {
+            let schema = schema(language);
+            let mut found = Vec::new();
+            references(&schema, &mut found);
+            for reference in found {
+                let name = reference.strip_prefix("#/$defs/").unwrap();
+                assert!(schema["$defs"][name]["properties"].is_object(), "{}: {reference}", language.as_str());
+            }
+            for (name, definition) in schema["$defs"].as_object().unwrap() {
+                for (key, property) in definition["properties"].as_object().unwrap() {
+                    assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}.{key}");
+                }
+            }
+        }
+        assert_eq!(schema(Language::Package)["$defs"]["Metadata"]["required"], json!(["name", "version", "epoch"]));
+    }
+}

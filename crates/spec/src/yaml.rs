@@ -12,8 +12,8 @@ mod span;
 
 pub(crate) use compose::compose;
 pub use compose::{MAX_ALIASED_NODES, MAX_BYTES, MAX_DEPTH};
-pub use decode::Decode;
 pub(crate) use decode::Fields;
+pub use decode::{Decode, Shape};
 pub use node::{Kind, Node, Style};
 pub(crate) use number::parse_integer;
 pub use record::Field;

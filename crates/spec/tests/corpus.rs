@@ -61,7 +61,11 @@ fn every_wolfi_definition_evaluates_for_both_architectures() {
             }
         }
     }
-    eprintln!("{} definitions, two architectures: {:?}", paths.len(), begin.elapsed());
+    let taken = begin.elapsed();
+    eprintln!("{} definitions, two architectures: {taken:?}", paths.len());
+    if !cfg!(debug_assertions) {
+        assert!(taken.as_secs_f64() <= 2.0, "{taken:?}");
+    }
     assert_eq!(failed, 0, "evaluations that failed");
 }
 
@@ -94,4 +98,31 @@ fn strings(value: &serde_json::Value) -> Vec<&str> {
         serde_json::Value::Object(map) => map.values().flat_map(strings).collect(),
         _ => Vec::new(),
     }
+}
+
+#[test]
+fn formatting_keeps_meaning_and_comments_and_settles_at_once() {
+    let Some(folder) = corpus("wolfi-os.tar.gz") else { return };
+    let comments = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::trim).filter(|line| line.starts_with('#')).map(str::to_owned).collect();
+        lines
+            .extend(text.lines().filter(|line| !line.trim().starts_with('#')).filter_map(|line| Some(line.split_once(" #")?.1.to_owned())));
+        lines.sort();
+        lines
+    };
+    let mut refused = 0;
+    for path in definitions(folder.path()) {
+        let text = fs_err::read_to_string(&path).unwrap();
+        // What formatting would change in meaning it refuses by itself.
+        let Ok(once) = spec::format(spec::schema::Language::Package, &text) else {
+            refused += 1;
+            eprintln!("refused: {}", path.display());
+            continue;
+        };
+        assert_eq!(comments(&text), comments(&once), "{}", path.display());
+        let twice = spec::format(spec::schema::Language::Package, &once).unwrap();
+        assert_eq!(once, twice, "{}", path.display());
+    }
+    eprintln!("{refused} definitions can not be formatted");
+    assert!(refused <= 10);
 }

@@ -53,8 +53,8 @@ impl Evaluator<'_> {
         Some(version)
     }
 
-    pub(super) fn supported(&mut self, scope: &Scope<'_>) -> bool {
-        let written = &self.document.package.target_architecture;
+    /// Whether a package is meant for this architecture.
+    pub(super) fn supported(&mut self, scope: &Scope<'_>, written: &[Text]) -> bool {
         let mut supported = written.is_empty();
         for text in written {
             let name = self.plain(scope, text);

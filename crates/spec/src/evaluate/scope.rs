@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Evaluator, SourceRef};
 use crate::condition::{self, Problem};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{MAX_CANDIDATES, nearest};
 use crate::recipe::OUTPUTS;
 use crate::text::{Piece, locate, pieces};
 use crate::yaml::{Span, Text};
@@ -162,8 +162,8 @@ impl Evaluator<'_> {
         let written = document.vars.keys().map(|name| &name.value).chain(document.var_transforms.iter().map(|t| &t.to.value));
         let written = written.map(|name| format!("vars.{name}"));
         let package = ["name", "version", "full-version", "description"].map(|name| format!("package.{name}"));
-        let mut names: Vec<String> = package.into_iter().chain(inputs).chain(self.globals.keys().cloned()).collect();
-        names.extend(written.filter(|name| !self.globals.contains_key(name)));
+        let mut names: Vec<String> = package.into_iter().chain(inputs).chain(self.globals.keys().take(MAX_CANDIDATES).cloned()).collect();
+        names.extend(written.filter(|name| !self.globals.contains_key(name)).take(MAX_CANDIDATES));
         names.extend(["range.key", "range.value"].into_iter().filter(|_| scope.range.is_some()).map(str::to_owned));
         names.extend(["subpkg.name", "targets.subpkgdir"].into_iter().filter(|_| scope.subpackage.is_some()).map(str::to_owned));
         if let Some(meant) = nearest(name, names.iter().map(String::as_str)) {

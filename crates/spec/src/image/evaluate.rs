@@ -42,12 +42,27 @@ impl Includes for () {
 /// Every mistake in what it means, those in included files among them.
 pub fn evaluate(image: &Image, includes: &dyn Includes, host: Option<Arch>) -> Result<Config, Diagnostics> {
     let mut out = image.warnings.clone();
+    let config = run(image, includes, host, &mut out);
+    out.finish(Some(config)).map(|(config, _)| config)
+}
+
+/// Parses and evaluates, so that mistakes of shape and of meaning are found together; warnings come beside the result.
+///
+/// # Errors
+/// Every mistake; after one in the YAML itself only those before it.
+pub fn check(text: &str, includes: &dyn Includes, host: Option<Arch>) -> Result<(Config, Diagnostics), Diagnostics> {
+    let (image, mut out) = super::read(text);
+    let config = image.map(|image| run(&image, includes, host, &mut out));
+    out.finish(config)
+}
+
+fn run(image: &Image, includes: &dyn Includes, host: Option<Arch>, out: &mut Diagnostics) -> Config {
     let mut document = image.document.clone();
-    let own = config(&document, &image.text, host, &mut out);
+    let own = config(&document, &image.text, host, out);
     if document.include.is_none() {
-        return out.finish(Some(own)).map(|(config, _)| config);
+        return own;
     }
-    include(&mut document, includes, &mut Vec::new(), &mut out);
+    include(&mut document, includes, &mut Vec::new(), out);
     // What is wrong with each file by itself was found in it. What is wrong with both together has no place in either.
     let mut together = Diagnostics::new();
     let config = config(&document, &image.text, host, &mut together);
@@ -56,7 +71,7 @@ pub fn evaluate(image: &Image, includes: &dyn Includes, host: Option<Arch>) -> R
             out.push(Diagnostic { span: None, related: Vec::new(), fix: None, ..found });
         }
     }
-    out.finish(Some(config)).map(|(config, _)| config)
+    config
 }
 
 fn include(document: &mut Document, includes: &dyn Includes, above: &mut Vec<String>, out: &mut Diagnostics) {

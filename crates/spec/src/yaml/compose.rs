@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
 use super::{Kind, Node, Span, Style};
 use crate::{Code, Diagnostic, Diagnostics};
@@ -107,8 +107,8 @@ impl<'a> Composer<'a, '_> {
                 };
                 (Node { kind: Kind::Scalar(text.into_owned(), style), span }, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => (self.sequence(span, depth)?, anchor),
-            Event::MappingStart(_, anchor, _) => (self.mapping(span, depth)?, anchor),
+            Event::SequenceStart(style, anchor, _) => (self.sequence(style, span, depth)?, anchor),
+            Event::MappingStart(style, anchor, _) => (self.mapping(style, span, depth)?, anchor),
             Event::Alias(id) => return self.alias(id, span),
             _ => return Err(Box::new(Diagnostic::error(Code::Syntax, span, "a value was expected here"))),
         };
@@ -132,32 +132,32 @@ impl<'a> Composer<'a, '_> {
         Ok(node.clone())
     }
 
-    fn sequence(&mut self, start: Span, depth: usize) -> Composed<Node> {
+    fn sequence(&mut self, style: StructureStyle, start: Span, depth: usize) -> Composed<Node> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                let end = items.last().map_or(span.end, |last: &Node| last.span.end);
-                return Ok(Node { kind: Kind::Sequence(items), span: Span::new(start.start, end) });
+                let last = items.last().map(|last: &Node| last.span.end);
+                return Ok(Node { kind: Kind::Sequence(items), span: whole(style, start, last, span) });
             }
             items.push(self.node(event, span, depth + 1)?);
         }
     }
 
-    fn mapping(&mut self, start: Span, depth: usize) -> Composed<Node> {
+    fn mapping(&mut self, style: StructureStyle, start: Span, depth: usize) -> Composed<Node> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
         let mut merged: Vec<(Node, Node)> = Vec::new();
         let mut keys: HashMap<String, Span> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                let end = entries.last().map_or(span.end, |(_, last)| last.span.end);
+                let last = entries.last().map(|(_, last)| last.span.end);
                 for (key, value) in merged {
                     if key.as_str().is_none_or(|name| keys.insert(name.to_owned(), key.span).is_none()) {
                         entries.push((key, value));
                     }
                 }
-                return Ok(Node { kind: Kind::Mapping(entries), span: Span::new(start.start, end) });
+                return Ok(Node { kind: Kind::Mapping(entries), span: whole(style, start, last, span) });
             }
             let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
@@ -191,6 +191,12 @@ impl<'a> Composer<'a, '_> {
             }
         }
     }
+}
+
+/// The place of a collection: in brackets up to the closing one, in lines up to the last value.
+fn whole(style: StructureStyle, start: Span, last: Option<usize>, end: Span) -> Span {
+    let end = if style == StructureStyle::Flow { end.end } else { last.unwrap_or(end.end) };
+    Span::new(start.start, end)
 }
 
 fn size(node: &Node) -> usize {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Map, Node, Span, Spanned, Text, parse_integer};
+use super::{Field, Kind, Map, Node, Span, Spanned, Text, parse_integer};
 use crate::diagnostic::nearest;
 use crate::schema::Definitions;
 use crate::{Code, Diagnostic, Diagnostics};
@@ -23,6 +23,23 @@ pub trait Decode: Sized {
 
     /// Describes the accepted values as JSON Schema.
     fn schema(definitions: &mut Definitions) -> Value;
+
+    /// Says where the records in it are, for canonical order.
+    #[must_use]
+    fn shape() -> Shape {
+        Shape::Other
+    }
+}
+
+/// Where the records in a value are.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// There are none.
+    Other,
+    /// It is one.
+    Record(&'static [Field]),
+    /// It is a list, or a mapping with free keys, of these.
+    Of(fn() -> Self),
 }
 
 /// Reports a value of the wrong kind.
@@ -51,6 +68,10 @@ impl Decode for String {
 impl<T: Decode> Decode for Spanned<T> {
     const REQUIRED: bool = T::REQUIRED;
 
+    fn shape() -> Shape {
+        T::shape()
+    }
+
     fn decode(node: &Node, out: &mut Diagnostics) -> Option<Self> {
         T::decode(node, out).map(|value| Self::new(value, node.span))
     }
@@ -69,6 +90,10 @@ impl<T: Decode> Decode for Option<T> {
 
     fn absent() -> Option<Self> {
         Some(None)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
     }
 
     fn schema(definitions: &mut Definitions) -> Value {
@@ -141,6 +166,10 @@ impl<T: Decode> Decode for Vec<T> {
         Some(Self::new())
     }
 
+    fn shape() -> Shape {
+        Shape::Of(T::shape)
+    }
+
     fn schema(definitions: &mut Definitions) -> Value {
         json!({ "type": ["array", "null"], "items": T::schema(definitions) })
     }
@@ -170,6 +199,10 @@ impl<T: Decode> Decode for Map<T> {
 
     fn absent() -> Option<Self> {
         Some(Self::new())
+    }
+
+    fn shape() -> Shape {
+        Shape::Of(T::shape)
     }
 
     fn schema(definitions: &mut Definitions) -> Value {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Shape;
 use crate::schema::Definitions;
 
 /// A key of a record, for schemas, documentation and canonical order.
@@ -15,6 +16,8 @@ pub struct Field {
     pub required: bool,
     /// Describes its values.
     pub schema: fn(&mut Definitions) -> Value,
+    /// Where the records in its values are.
+    pub shape: fn() -> Shape,
 }
 
 /// Declares the structs that mappings are read into.
@@ -43,6 +46,7 @@ macro_rules! record {
                 doc: concat!($($field_doc,)+).trim_ascii(),
                 required: <$type as $crate::yaml::Decode>::REQUIRED,
                 schema: <$type as $crate::yaml::Decode>::schema,
+                shape: <$type as $crate::yaml::Decode>::shape,
             },)*];
         }
 
@@ -56,6 +60,10 @@ macro_rules! record {
 
             fn schema(definitions: &mut $crate::schema::Definitions) -> serde_json::Value {
                 definitions.record(stringify!($name), concat!($($doc,)+), Self::FIELDS)
+            }
+
+            fn shape() -> $crate::yaml::Shape {
+                $crate::yaml::Shape::Record(Self::FIELDS)
             }
         }
     )+};
