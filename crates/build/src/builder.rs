@@ -182,19 +182,20 @@ impl<'a> Builder<'a> {
     fn prepare(&self, origin: &PackageName, ours: &[Record]) -> Result<Prepared<'a>, BuildError> {
         let definition = self.definition(origin)?;
         let recipe = &definition.recipe;
-        let work_error = |source| BuildError::Work { package: origin.clone(), source };
+        let work_error = |source| BuildError::Work { package: origin.clone(), source: Box::new(source) };
         let jobs = work::jobs(recipe).map_err(work_error)?;
         let epoch = self.epoch(recipe, &jobs)?;
-        let environment_error = |source| BuildError::Environment { package: origin.clone(), source };
+        let environment_error = |source| BuildError::Environment { package: origin.clone(), source: Box::new(source) };
         let environment = environment::solved(&recipe.environment.packages, ours, self.seeds).map_err(environment_error)?;
-        let files = Files::read(&definition.folder).map_err(|source| BuildError::Output { package: origin.clone(), source })?;
+        let files =
+            Files::read(&definition.folder).map_err(|source| BuildError::Output { package: origin.clone(), source: Box::new(source) })?;
         Ok(Prepared { definition, jobs, epoch, environment, files })
     }
 
     fn epoch(&self, recipe: &Recipe, jobs: &[Job]) -> Result<i64, BuildError> {
         let settings = &self.distro.settings;
         let bounds = (settings.source_date_epoch, settings.source_date_ceiling);
-        let error = |source| BuildError::Source { package: recipe.name.clone(), source };
+        let error = |source| BuildError::Source { package: recipe.name.clone(), source: Box::new(source) };
         sources::epoch(jobs, recipe.name.as_str(), self.fetcher, bounds, self.reporter).map_err(error)
     }
 
@@ -231,7 +232,7 @@ impl<'a> Builder<'a> {
     fn recorded(&self, action: &action::Run<'_>) -> Result<Option<RunResult>, BuildError> {
         let Some(done) = action.recorded(self.store)? else { return Ok(None) };
         for (package, output) in &done.outputs {
-            let error = |source| BuildError::Output { package: package.clone(), source };
+            let error = |source| BuildError::Output { package: package.clone(), source: Box::new(source) };
             if Output::open(self.store, output).map_err(error)?.is_none() {
                 return Ok(None);
             }
@@ -246,8 +247,8 @@ impl<'a> Builder<'a> {
         self.bring_sources(package, &prepared.jobs)?;
         let name = site_name(recipe);
         let mut site = self.site(&name, package, prepared, &recipe.environment, recipe.timeout)?;
-        let output_error = |source| BuildError::Output { package: package.clone(), source };
-        let place_error = |source| BuildError::Place { package: package.clone(), source };
+        let output_error = |source| BuildError::Output { package: package.clone(), source: Box::new(source) };
+        let place_error = |source| BuildError::Place { package: package.clone(), source: Box::new(source) };
         let names: Vec<PackageName> = products(recipe).iter().map(|product| product.name.clone()).collect();
         for name in &names {
             site.output(name).map_err(place_error)?;
@@ -267,7 +268,7 @@ impl<'a> Builder<'a> {
     /// Brings every source into the store before a sandbox is made.
     fn bring_sources(&self, package: &PackageName, jobs: &[Job]) -> Result<(), BuildError> {
         for fetch in sources::pinned(jobs) {
-            let error = |source: source::FetchError| BuildError::Source { package: package.clone(), source: source.into() };
+            let error = |source: source::FetchError| BuildError::Source { package: package.clone(), source: Box::new(source.into()) };
             sources::bring(fetch, package.as_str(), self.fetcher, self.reporter).map_err(error)?;
         }
         Ok(())
@@ -283,14 +284,14 @@ impl<'a> Builder<'a> {
         timeout: Option<Duration>,
     ) -> Result<Site, BuildError> {
         let contents: Vec<Digest> = prepared.environment.iter().map(|member| member.content).collect();
-        let root_error = |source| BuildError::Root { package: package.clone(), source };
+        let root_error = |source| BuildError::Root { package: package.clone(), source: Box::new(source) };
         let root = image::root::make(self.store, &contents, self.reporter).map_err(root_error)?;
         let mut variables = run::constants(prepared.epoch);
         variables.extend(environment.env.clone());
         let site = Site::open(self.store, name, root.lowers, variables, timeout)?;
         if let Some(files) = &prepared.files {
             let copied = files.copy(&prepared.definition.folder, site.workspace.root(), prepared.epoch);
-            copied.map_err(|source| BuildError::Place { package: package.clone(), source: source.into() })?;
+            copied.map_err(|source| BuildError::Place { package: package.clone(), source: Box::new(source.into()) })?;
         }
         Ok(site)
     }
@@ -302,13 +303,13 @@ impl<'a> Builder<'a> {
             _ if self.stop.load(Ordering::Relaxed) => BuildError::Stopped,
             source => BuildError::Step {
                 package: package.clone(),
-                step: jobs.get(index).map(|job| job.label.clone()).unwrap_or_default(),
+                step: jobs.get(index).map(|job| job.label.as_str().into()).unwrap_or_default(),
                 number: index + 1,
                 of: jobs.len(),
-                log: site.log_path(),
+                log: site.log_path().into(),
                 tail: tail(&site.log_path()),
-                shell: shell.to_owned(),
-                source,
+                shell: shell.into(),
+                source: Box::new(source),
             },
         })
     }
@@ -365,14 +366,15 @@ impl<'a> Builder<'a> {
         // The package itself, and no other that might provide its name.
         let mut wants = vec![format!("{package}={}", record.info.version)];
         wants.extend(test.environment.packages.iter().filter(|want| *want != package.as_str()).cloned());
-        let environment_error = |source| BuildError::Environment { package: package.clone(), source };
+        let environment_error = |source| BuildError::Environment { package: package.clone(), source: Box::new(source) };
         let environment = environment::solved(&wants, &ours, self.seeds).map_err(environment_error)?;
         let definition = self.definition(&recipe.name)?;
-        let work_error = |source| BuildError::Work { package: package.clone(), source };
+        let work_error = |source| BuildError::Work { package: package.clone(), source: Box::new(source) };
         let mut jobs = Vec::new();
         work::lower(&test.pipeline, package, recipe, &mut jobs).map_err(work_error)?;
         let epoch = record.info.build_time.unwrap_or(self.distro.settings.source_date_epoch);
-        let files = Files::read(&definition.folder).map_err(|source| BuildError::Output { package: package.clone(), source })?;
+        let files =
+            Files::read(&definition.folder).map_err(|source| BuildError::Output { package: package.clone(), source: Box::new(source) })?;
         let prepared = Prepared { definition, jobs, epoch, environment, files };
         let action = action::Test {
             arch: recipe.arch,
@@ -434,7 +436,7 @@ impl<'a> Builder<'a> {
         let name = format!("shell-{origin}-{}", recipe.arch);
         let mut site = self.site(&name, &origin, &prepared, &recipe.environment, None)?;
         for product in products(recipe) {
-            site.output(product.name).map_err(|source| BuildError::Place { package: origin.clone(), source })?;
+            site.output(product.name).map_err(|source| BuildError::Place { package: origin.clone(), source: Box::new(source) })?;
         }
         let first = prepared.jobs.iter().take_while(|job| matches!(job.work, Work::Fetch(_) | Work::Patch { .. })).count();
         let task = Task::new(TaskKind::Root, origin.as_str());

@@ -1,6 +1,6 @@
 //! Why something could not be built.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base::{PackageName, StoreError};
 
@@ -29,7 +29,7 @@ pub enum BuildError {
         package: PackageName,
         /// Which, and where it was sought.
         #[source]
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// A step is none that can be carried out.
     #[error("{package}")]
@@ -38,7 +38,7 @@ pub enum BuildError {
         package: PackageName,
         /// Which, and why.
         #[source]
-        source: WorkError,
+        source: Box<WorkError>,
     },
     /// A root can not be put together.
     #[error("{package}")]
@@ -47,7 +47,7 @@ pub enum BuildError {
         package: PackageName,
         /// Why.
         #[source]
-        source: EnvironmentError,
+        source: Box<EnvironmentError>,
     },
     /// A root can not be made.
     #[error("the build root of {package}")]
@@ -56,7 +56,7 @@ pub enum BuildError {
         package: PackageName,
         /// Why.
         #[source]
-        source: image::root::RootError,
+        source: Box<image::root::RootError>,
     },
     /// A step failed.
     #[error("{package}: step {number} of {of}, `{step}`, failed")]
@@ -64,20 +64,20 @@ pub enum BuildError {
         /// The package, or for a test the tested one.
         package: PackageName,
         /// The step's name.
-        step: String,
+        step: Box<str>,
         /// Which step it is, from 1.
         number: usize,
         /// How many there are.
         of: usize,
         /// Where everything is that was printed.
-        log: PathBuf,
+        log: Box<Path>,
         /// The last lines of it.
         tail: Vec<String>,
         /// The command that opens a shell where it failed.
-        shell: String,
+        shell: Box<str>,
         /// Why.
         #[source]
-        source: StepError,
+        source: Box<StepError>,
     },
     /// The caller asked to end.
     #[error("stopped; what was finished is kept, and the next run goes on from there")]
@@ -89,7 +89,7 @@ pub enum BuildError {
         package: PackageName,
         /// Why.
         #[source]
-        source: OutputError,
+        source: Box<OutputError>,
     },
     /// A place of the workspace can not be had.
     #[error("{package}")]
@@ -98,21 +98,38 @@ pub enum BuildError {
         package: PackageName,
         /// Why.
         #[source]
-        source: PlaceError,
+        source: Box<PlaceError>,
     },
     /// Packages can not be made.
     #[error(transparent)]
-    Emit(#[from] EmitError),
+    Emit(Box<EmitError>),
     /// A folder to work in can not be had.
     #[error(transparent)]
-    Site(#[from] SiteError),
+    Site(Box<SiteError>),
     /// There is nothing to look at.
     #[error("the last build of {0} did not fail, or its folder is gone")]
     NotFailed(PackageName),
     /// The repository can not be written.
     #[error(transparent)]
-    Repository(#[from] apk::repository::RepositoryError),
+    Repository(Box<apk::repository::RepositoryError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Errors are told once and passed up through many calls, so what is large in them is boxed.
+macro_rules! boxed {
+    ($($variant:ident: $source:ty;)*) => {
+        $(impl From<$source> for BuildError {
+            fn from(error: $source) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed! {
+    Emit: EmitError;
+    Site: SiteError;
+    Repository: apk::repository::RepositoryError;
 }

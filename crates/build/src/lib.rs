@@ -8,7 +8,10 @@
 //! Test     package + test text → passed             Builder::test
 //! ```
 #![forbid(unsafe_code)]
-#![expect(clippy::result_large_err, reason = "an error ends a build of minutes; boxes would only hide its fields from those who match on it")]
+#![expect(
+    clippy::result_large_err,
+    reason = "an error ends a build of minutes; boxes would only hide its fields from those who match on it"
+)]
 
 mod action;
 pub mod analyse;

@@ -46,13 +46,7 @@ pub(crate) fn run<T: Clone + Send>(
     }
 }
 
-fn worker<T: Clone + Send>(
-    order: &Order,
-    stop: &AtomicBool,
-    state: &Mutex<State<T>>,
-    changed: &Condvar,
-    work: &Work<'_, T>,
-) {
+fn worker<T: Clone + Send>(order: &Order, stop: &AtomicBool, state: &Mutex<State<T>>, changed: &Condvar, work: &Work<'_, T>) {
     let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         if guard.failed.is_some() || guard.waiting.is_empty() || stop.load(Ordering::Relaxed) {
