@@ -3,10 +3,14 @@
 //! The bytes depend on the entries alone (POSIX.1-2017, pax interchange format). Reading names its limits and gives
 //! paths that can not lead outside.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use crate::tree::{Entry, Kind, TreePath};
+use crate::tree::{Entry, Kind};
+
+pub use read::{Item, ReadError, read};
 
 /// The longest PAX header that is read, in bytes: xattrs are at most 64 KiB each (Linux `XATTR_SIZE_MAX`), paths 4 KiB.
 pub const MAX_PAX: u64 = 1 << 20;
@@ -182,126 +186,10 @@ fn split_name(path: &str) -> Option<(&str, &str)> {
     path.match_indices('/').map(|(at, _)| (&path[..at], &path[at + 1..])).find(|(prefix, name)| prefix.len() <= 155 && name.len() <= 100)
 }
 
-/// Why an archive could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The archive breaks off or breaks the format.
-    #[error("not a readable tar archive")]
-    Format(#[source] io::Error),
-    /// An entry's path or hard link leads outside.
-    #[error("an entry of the archive")]
-    Path(#[source] crate::tree::PathError),
-    /// An entry's name or link is not UTF-8.
-    #[error("the name `{0}` is not UTF-8")]
-    Encoding(String),
-    /// A header is larger than is sane.
-    #[error("the entry `{path}` has {bytes} bytes of extended header; {MAX_PAX} are the most")]
-    Header {
-        /// Which entry.
-        path: String,
-        /// How large it is.
-        bytes: u64,
-    },
-    /// An entry of a kind that nothing here uses.
-    #[error("the entry `{path}` has the type {kind:?}, which is not supported")]
-    Kind {
-        /// Which entry.
-        path: String,
-        /// Its type flag.
-        kind: char,
-    },
-}
-
-/// One entry as it was read, with the PAX records that are not part of [`Entry`].
-#[derive(Debug)]
-pub struct Item {
-    /// The entry.
-    pub entry: Entry,
-    /// Other PAX records, by key.
-    pub pax: BTreeMap<String, Vec<u8>>,
-}
-
-/// Calls `each` for every entry, in order. `each` may read the content or leave it.
-///
-/// The root itself (`./`) is passed over. Reads gzip'd parts joined together only if the caller unpacked them.
-pub fn read<E: From<ReadError>>(reader: impl Read, mut each: impl FnMut(Item, &mut dyn Read) -> Result<(), E>) -> Result<(), E> {
-    let mut archive = tar::Archive::new(reader);
-    archive.set_ignore_zeros(true);
-    for entry in archive.entries().map_err(ReadError::Format)? {
-        let mut entry = entry.map_err(ReadError::Format)?;
-        if let Some(one) = convert(&mut entry)? {
-            each(one, &mut entry)?;
-        }
-    }
-    Ok(())
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, ReadError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| ReadError::Encoding(String::from_utf8_lossy(bytes).chars().take(200).collect()))
-}
-
-fn convert<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Option<Item>, ReadError> {
-    let text = utf8(&entry.path_bytes())?;
-    let link = entry.link_name_bytes().map(|bytes| utf8(&bytes)).transpose()?.unwrap_or_default();
-    let mut pax = pax_records(entry, &text)?;
-    if matches!(text.as_str(), "." | "./" | "/") {
-        return Ok(None);
-    }
-    let path = TreePath::parse(&text).map_err(ReadError::Path)?;
-    let header = entry.header();
-    let device = || -> Result<(u32, u32), ReadError> {
-        let major = header.device_major().map_err(ReadError::Format)?.unwrap_or(0);
-        Ok((major, header.device_minor().map_err(ReadError::Format)?.unwrap_or(0)))
-    };
-    let kind = match header.entry_type() {
-        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse if text.ends_with('/') => Kind::Directory,
-        tar::EntryType::Regular | tar::EntryType::Continuous => Kind::File { size: entry.size(), digest: None },
-        tar::EntryType::Directory => Kind::Directory,
-        tar::EntryType::Symlink => Kind::Symlink { target: link },
-        tar::EntryType::Link => Kind::Hardlink { target: TreePath::parse(&link).map_err(ReadError::Path)? },
-        tar::EntryType::Char => device().map(|(major, minor)| Kind::CharDevice { major, minor })?,
-        tar::EntryType::Block => device().map(|(major, minor)| Kind::BlockDevice { major, minor })?,
-        tar::EntryType::Fifo => Kind::Fifo,
-        tar::EntryType::XGlobalHeader => return Ok(None),
-        other => return Err(ReadError::Kind { path: text, kind: char::from(other.as_byte()) }),
-    };
-    let number = |pax: &mut BTreeMap<String, Vec<u8>>, key: &str| -> Option<u64> {
-        let value = pax.remove(key)?;
-        std::str::from_utf8(&value).ok()?.split('.').next()?.parse().ok()
-    };
-    let id = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    let mtime = number(&mut pax, "mtime").map_or_else(|| header.mtime(), Ok).map_err(ReadError::Format)?;
-    let uid = number(&mut pax, "uid").map_or_else(|| header.uid(), Ok).map_err(ReadError::Format)?;
-    let gid = number(&mut pax, "gid").map_or_else(|| header.gid(), Ok).map_err(ReadError::Format)?;
-    let mode = header.mode().map_err(ReadError::Format)? & 0o7777;
-    for key in ["path", "linkpath", "size"] {
-        pax.remove(key);
-    }
-    let xattrs: BTreeMap<_, _> =
-        pax.iter().filter_map(|(key, value)| Some((key.strip_prefix("SCHILY.xattr.")?.to_owned(), value.clone()))).collect();
-    pax.retain(|key, _| !key.starts_with("SCHILY.xattr."));
-    let entry = Entry { path, kind, mode, uid: id(uid), gid: id(gid), mtime: i64::try_from(mtime).unwrap_or(i64::MAX), xattrs };
-    Ok(Some(Item { entry, pax }))
-}
-
-fn pax_records<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str) -> Result<BTreeMap<String, Vec<u8>>, ReadError> {
-    let mut records = BTreeMap::new();
-    let Some(extensions) = entry.pax_extensions().map_err(ReadError::Format)? else { return Ok(records) };
-    let mut bytes = 0;
-    for extension in extensions {
-        let extension = extension.map_err(ReadError::Format)?;
-        bytes += (extension.key_bytes().len() + extension.value_bytes().len()) as u64;
-        if bytes > MAX_PAX {
-            return Err(ReadError::Header { path: path.to_owned(), bytes });
-        }
-        records.insert(utf8(extension.key_bytes())?, extension.value_bytes().to_vec());
-    }
-    Ok(records)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::TreePath;
 
     fn path(text: &str) -> TreePath {
         TreePath::parse(text).unwrap()
