@@ -216,6 +216,15 @@ fn memory_and_files_of_init_are_closed() {
 }
 
 #[test]
+fn no_device_of_the_host_can_be_changed() {
+    // It would change for the whole machine, were the caller root.
+    let seen = Scene::new()
+        .script("for device in null zero full random urandom tty; do chmod 0666 /dev/$device; done; chown 0 /dev/null; echo x > /dev/null");
+    assert_eq!(seen.output.matches("Read-only file system").count(), 7, "{}", seen.output);
+    assert_eq!(seen.outcome, Outcome::Exited(0));
+}
+
+#[test]
 fn no_device_can_be_made() {
     let seen = Scene::new().script("mknod disk b 8 0; mknod /tmp/disk b 8 0; ls /tmp; mkfifo fifo; echo x > /dev/full");
     assert_eq!(seen.output.matches("not permitted").count(), 2, "{}", seen.output);

@@ -31,7 +31,7 @@ fn the_environment_is_exactly_the_plans() {
     let mut plan = scene.plan("");
     plan.command = vec!["env".to_owned()];
     plan.environment.insert("A".to_owned(), "1 2".to_owned());
-    assert_eq!(see(&plan).good(), "A=1 2\nPATH=/usr/bin:/bin");
+    assert_eq!(see(&plan).good(), "A=1 2\nPATH=/usr/bin:/bin:/usr/sbin:/sbin");
 }
 
 #[test]

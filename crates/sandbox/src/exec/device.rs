@@ -101,10 +101,11 @@ pub(super) fn kernel_version() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// A device of the host, as a mount of its own.
+/// A device of the host, as a mount of its own. It is read-only, which does not hinder writing to a device: a caller
+/// that is root could change owner and mode of the node, for the whole machine.
 fn device(path: &Path) -> Result<OwnedFd, Errno> {
     let device = open_tree(CWD, path, TREE)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_RDONLY;
     system::add_mount_attributes(device.as_fd(), u64::from(attributes.bits()), false)?;
     Ok(device)
 }

@@ -2,12 +2,14 @@
 #![allow(dead_code)] // each test binary uses a part
 #![allow(clippy::unwrap_used)] // allowed in tests, but clippy knows functions marked as tests only
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sandbox::{Bind, Launcher, Outcome, Plan, Root, run};
+use sandbox::{Bind, Launcher, Outcome, Ownership, Plan, Root, record, run};
 
 /// Says to the tests, when they run again as an ordinary user, where the launcher is.
 const LAUNCHER: &str = "SANDBOX_TEST_LAUNCHER";
@@ -53,13 +55,41 @@ impl Scene {
         let mut plan = Plan::new(root, ["/bin/bash", "-c", script]);
         plan.binds = programs();
         plan.binds.push(Bind { source: self.path("work"), target: "/home/build".to_owned(), writable: true });
-        plan.environment.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+        plan.environment.insert("PATH".to_owned(), "/usr/bin:/bin:/usr/sbin:/sbin".to_owned());
         plan.directory = "/home/build".to_owned();
         plan
     }
 
     pub(crate) fn script(&self, script: &str) -> Seen {
         see(&self.plan(script))
+    }
+}
+
+impl Scene {
+    /// Runs a script, recorded, and returns what the files of the workspace then have on record, a line each.
+    pub(crate) fn record(&self, script: &str) -> (Seen, String) {
+        let mut ownership = Ownership::new();
+        let seen = see_recorded(&self.plan(script), &mut ownership);
+        (seen, self.on_record(&ownership))
+    }
+
+    pub(crate) fn on_record(&self, ownership: &Ownership) -> String {
+        let mut found = BTreeMap::new();
+        collect(ownership, &self.path("work"), Path::new(""), &mut found);
+        found.into_iter().map(|(path, record)| format!("{path} {record}\n")).collect()
+    }
+}
+
+fn collect(ownership: &Ownership, root: &Path, below: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in fs_err::read_dir(root.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let path = below.join(entry.file_name());
+        if let Some(record) = ownership.at(&entry.path()).unwrap() {
+            found.insert(path.display().to_string(), serde_json::to_string(record).unwrap());
+        }
+        if entry.file_type().unwrap().is_dir() {
+            collect(ownership, root, &path, found);
+        }
     }
 }
 
@@ -71,7 +101,7 @@ impl Drop for Scene {
 
 /// The host's programs and libraries.
 fn programs() -> Vec<Bind> {
-    ["/usr", "/bin", "/lib", "/lib64"]
+    ["/usr", "/bin", "/sbin", "/lib", "/lib64"]
         .into_iter()
         .filter(|path| Path::new(path).exists())
         .map(|path| Bind { source: path.into(), target: path.to_owned(), writable: false })
@@ -82,6 +112,18 @@ pub(crate) fn see(plan: &Plan) -> Seen {
     let mut output = Vec::new();
     let outcome = run(plan, &launcher(), &mut |bytes| output.extend_from_slice(bytes)).unwrap();
     Seen { outcome, output: String::from_utf8(output).unwrap() }
+}
+
+pub(crate) fn see_recorded(plan: &Plan, ownership: &mut Ownership) -> Seen {
+    let mut output = Vec::new();
+    let recorded = record(plan, &launcher(), ownership, &mut |bytes| output.extend_from_slice(bytes)).unwrap();
+    assert_eq!(recorded.unrecorded, None);
+    Seen { outcome: recorded.outcome, output: String::from_utf8(output).unwrap() }
+}
+
+/// Says that a part of a test did not run. Not by a macro: those are caught when the test passes.
+pub(crate) fn skip(what: &str) {
+    std::io::stderr().write_all(format!("SKIP {what}\n").as_bytes()).unwrap();
 }
 
 impl Seen {
@@ -118,6 +160,7 @@ pub(crate) fn again_as_ordinary_user(this_test: &str) {
         .args(["--skip", this_test, "--test-threads", "2"])
         .env(LAUNCHER, launcher)
         .env("TMPDIR", &home)
+        .env("INSTA_UPDATE", "no")
         .current_dir(&home)
         .uid(ORDINARY)
         .gid(ORDINARY)

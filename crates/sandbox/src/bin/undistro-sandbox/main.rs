@@ -1,5 +1,8 @@
 //! The launcher alone, for the tests of this room: `undistro-sandbox run PLAN.json` runs a plan, `undistro-sandbox
-//! record PLAN.json TREE` runs it recorded and prints what the files of TREE have on record.
+//! record PLAN.json TREE` runs it recorded and prints what the files of TREE have on record. `undistro-sandbox attack
+//! NAME` is what a hostile build does inside.
+
+mod attack;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -14,6 +17,7 @@ fn main() -> ExitCode {
         (Some(verb), channel, _) if verb == sandbox::HIDDEN_VERB => sandbox::exec::main(channel.into_iter()),
         (Some(verb), Some(plan), None) if verb == "run" => run(plan.as_ref(), None),
         (Some(verb), Some(plan), Some(tree)) if verb == "record" => run(plan.as_ref(), Some(tree.as_ref())),
+        (Some(verb), Some(name), _) if verb == "attack" => attack::main(&name.to_string_lossy()),
         _ => ExitCode::from(2),
     }
 }
