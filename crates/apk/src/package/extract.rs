@@ -63,7 +63,10 @@ impl Into {
                 parent.symlink_contents(target, name)?;
                 utimensat(parent, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
             }
-            Kind::Hardlink { target } => self.root.hard_link(target, &self.root, &entry.path)?,
+            Kind::Hardlink { target } => {
+                self.parent(&entry.path)?;
+                self.root.hard_link(target, &self.root, &entry.path)?;
+            }
             Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo => {}
         }
         Ok(())

@@ -54,6 +54,12 @@ impl Workshop {
         Self::named("workshop.rsa.pub")
     }
 
+    /// One workshop for all cases of a property: making a key takes long.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: std::sync::LazyLock<Workshop> = std::sync::LazyLock::new(Workshop::open);
+        &SHARED
+    }
+
     /// A workshop whose key has another name.
     pub(crate) fn named(key: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -74,7 +80,8 @@ impl Workshop {
 
     /// Writes bytes to a file and returns its path.
     pub(crate) fn file(&self, bytes: &[u8]) -> PathBuf {
-        let path = self.dir.path().join("file");
+        // One file for each thread: tests run side by side.
+        let path = self.dir.path().join(format!("file-{:?}", std::thread::current().id()));
         fs_err::write(&path, bytes).unwrap();
         path
     }
