@@ -36,6 +36,9 @@ impl Display for Description<'_> {
         }
         writeln!(out, "user: 0:0, host name {HOSTNAME}, umask {UMASK:03o}")?;
         describe_limits(plan, out)?;
+        if plan.reverse_directories {
+            writeln!(out, "directories list in reverse")?;
+        }
         for guard in &plan.lifted_unsafe {
             writeln!(out, "LIFTED GUARD: {}", guard_name(*guard))?;
         }
@@ -55,6 +58,9 @@ impl Display for Description<'_> {
 fn describe_limits(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let limits = &plan.limits;
     write!(out, "limits: {} processes, {} open files, {} bytes in a file", limits.processes, limits.open_files, limits.file_size)?;
+    if let Some(cpus) = limits.cpus {
+        write!(out, ", {cpus} CPUs")?;
+    }
     if let Some(seconds) = limits.cpu_seconds {
         write!(out, ", {seconds} s of CPU for a process")?;
     }

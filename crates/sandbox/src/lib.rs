@@ -10,6 +10,9 @@
 //!                                   └─▶ the command (no capability that matters, landlock, seccomp)
 //! ```
 //! Each parent's death kills its child, and the death of pid 1 kills everything inside.
+//!
+//! Inside there is one user. [`record()`] runs a plan and answers, in the launcher, the calls by which a build gives
+//! files to others: they succeed, change nothing on the host, and are written to an [`Ownership`].
 
 mod describe;
 mod error;

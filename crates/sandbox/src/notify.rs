@@ -82,10 +82,10 @@ impl Listener {
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) }.into()).is_ok()
     }
 
-    /// Ends the call with success or an error. It fails with `ENOENT` when the caller is gone.
-    pub(crate) fn answer(&self, id: u64, answer: Result<(), Errno>) -> Result<(), Errno> {
+    /// Ends the call with what it returns or an error. It fails with `ENOENT` when the caller is gone.
+    pub(crate) fn answer(&self, id: u64, answer: Result<i64, Errno>) -> Result<(), Errno> {
         let error = answer.err().map_or(0, |errno| -errno.raw_os_error());
-        let response = libc::seccomp_notif_resp { id, val: 0, error, flags: 0 };
+        let response = libc::seccomp_notif_resp { id, val: answer.unwrap_or(0), error, flags: 0 };
         // SAFETY: `response` has the size that is part of the request's number.
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) }.into())
     }
@@ -118,6 +118,14 @@ fn sizes_are_ours() -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_NOTIF_SIZES, 0, &raw mut sizes) })?;
     let ours = (size_of::<libc::seccomp_notif>(), size_of::<libc::seccomp_notif_resp>());
     if (usize::from(sizes.seccomp_notif), usize::from(sizes.seccomp_notif_resp)) == ours { Ok(()) } else { Err(Errno::NOSYS) }
+}
+
+/// Reads entries of an open directory by the system call `call`, which is `getdents64` or the older `getdents`; returns
+/// how many bytes of `into` they take.
+pub(crate) fn read_entries(call: i64, directory: BorrowedFd<'_>, into: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: both calls write at most as many bytes as they are told that there are.
+    let read = unsafe { libc::syscall(call, directory.as_raw_fd(), into.as_mut_ptr(), into.len()) };
+    check(read).and_then(|()| usize::try_from(read).map_err(|_| Errno::OVERFLOW))
 }
 
 /// The longest handle that a file system may give (`MAX_HANDLE_SZ`).

@@ -23,7 +23,8 @@ pub(crate) const MAX_LOWERS: usize = 500;
 /// Nothing is inherited from the caller: not the environment, not open files, not the working directory.
 /// Inside, the user is always uid 0 and gid 0, and that is the only id there is, whether the caller is root
 /// or not: a `chown` to 0 succeeds, a `chown` to any other id is refused by the kernel with `EINVAL`.
-/// Set-user-id and set-group-id bits are refused with `EPERM`, devices too.
+/// Set-user-id and set-group-id bits are refused with `EPERM`, devices too. In a run that is
+/// [recorded](crate::record()) all of these succeed.
 ///
 /// Beside the root and the binds there are a new `/proc`, a small `/dev`, and an empty `/tmp` and `/run` in memory
 /// (each at most half of the machine's). The only network is a loopback.
@@ -49,6 +50,10 @@ pub struct Plan {
     /// Whether the caller's terminal becomes the command's standard input, output and error, for a shell.
     /// Otherwise input is `/dev/null`, and output and error go, in order, to the caller of [`run`](crate::run()).
     pub terminal: bool,
+    /// Whether directories list their entries in reverse, as far as one read of them goes (about a thousand entries).
+    /// File systems list in orders of their own; a build that keeps the order it saw gives other bytes elsewhere, and
+    /// this shows it. Only for [recorded](crate::record()) runs, which it slows down; `seekdir` is not to be relied on.
+    pub reverse_directories: bool,
 }
 
 /// The file system that the command sees as `/`.
@@ -131,6 +136,9 @@ pub struct Limits {
     pub open_files: u64,
     /// Bytes of one file.
     pub file_size: u64,
+    /// CPUs that the command may run on, and that `nproc` counts: the first ones of the caller's. More than there are
+    /// is all. A program can ask for the others back, and `/proc/cpuinfo` shows them: it is for comparing builds.
+    pub cpus: Option<usize>,
     /// CPU seconds of one process.
     pub cpu_seconds: Option<u64>,
     /// Time from start to end; then everything is killed.
@@ -146,6 +154,7 @@ impl Default for Limits {
             open_files: 4096,
             // The largest file that a build is known to make (a debug archive of a browser) is below 20 GB.
             file_size: 64 << 30,
+            cpus: None,
             cpu_seconds: None,
             wall: None,
         }
@@ -184,6 +193,7 @@ impl Plan {
             limits: Limits::default(),
             lifted_unsafe: BTreeSet::new(),
             terminal: false,
+            reverse_directories: false,
         }
     }
 

@@ -233,3 +233,27 @@ fn a_run_that_is_out_of_time_keeps_what_was_recorded() {
     assert_eq!(see_recorded(&plan, &mut ownership).outcome, Outcome::TimedOut);
     assert_eq!(scene.on_record(&ownership), "a {\"uid\":33}\n");
 }
+
+#[test]
+fn directories_can_list_in_reverse() {
+    let scene = Scene::new();
+    scene.script("mkdir few many; touch few/{1..50}; cd many; seq 10000 | xargs touch").good();
+    let lists = |script: &str, reverse| {
+        let mut plan = scene.plan(script);
+        plan.reverse_directories = reverse;
+        see_recorded(&plan, &mut Ownership::new()).good().to_owned()
+    };
+    let busybox = if has("busybox") { "busybox find few -type f | sed s:few/::;" } else { "" };
+    let script = format!(
+        "ls -U few; find few -type f | sed s:few/::; {busybox} perl -e 'opendir D, \"few\"; print \"$_\\n\" for grep /\\d/, readdir D'"
+    );
+    let (straight, reversed) = (lists(&script, false), lists(&script, true));
+    let blocks = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>().chunks(50).map(<[String]>::to_vec).collect::<Vec<_>>();
+    let turned: Vec<Vec<String>> = blocks(&straight).into_iter().map(|block| block.into_iter().rev().collect()).collect();
+    assert_eq!(blocks(&reversed), turned);
+    assert_ne!(straight, reversed);
+
+    assert_ne!(lists("ls -U many", false), lists("ls -U many", true));
+    assert_eq!(lists("ls -U many | sort -n", true), (1..=10_000).map(|number| number.to_string()).collect::<Vec<_>>().join("\n"));
+    assert_eq!(lists("rm -r many && ls", true), "few", "a directory that is emptied while it is read");
+}

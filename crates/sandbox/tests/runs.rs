@@ -137,6 +137,17 @@ fn files_are_limited() {
 }
 
 #[test]
+fn the_number_of_cpus_can_be_smaller() {
+    let scene = Scene::new();
+    let mut plan = scene.plan("nproc");
+    let all: usize = see(&plan).good().parse().unwrap();
+    for (wanted, expected) in [(1, 1), (0, 1), (2, all.min(2)), (usize::MAX, all)] {
+        plan.limits.cpus = Some(wanted);
+        assert_eq!(see(&plan).good(), expected.to_string(), "{wanted}");
+    }
+}
+
+#[test]
 fn the_loopback_works() {
     // A connection to a closed port is refused by someone; without a loopback it is unreachable.
     let seen = Scene::new().script("exec 3<>/dev/tcp/127.0.0.1/9");

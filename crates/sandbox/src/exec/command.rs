@@ -5,7 +5,7 @@ use std::ffi::CString;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::{CapabilitySet, CapabilitySets, CpuSet};
 
 use crate::error::{During as _, Failure, Step};
 use crate::exec::record::Sender;
@@ -54,7 +54,7 @@ fn prepare(plan: &Plan, sender: Option<&Sender>) -> Result<Program, Failure> {
     system::reset_signals();
     system::close_on_execute().during(Step::Execute, "")?;
     rustix::thread::set_no_new_privs(true).during(Step::NoNewPrivileges, "")?;
-    let recorded = sender.map_or(Ok(false), hand_over)?;
+    let recorded = sender.map_or(Ok(false), |sender| hand_over(plan, sender))?;
     drop_capabilities(if recorded { KEPT_RECORDED } else { KEPT })?;
     if plan.guards(Guard::Landlock) {
         restrict::apply(plan)?;
@@ -66,8 +66,8 @@ fn prepare(plan: &Plan, sender: Option<&Sender>) -> Result<Program, Failure> {
 }
 
 /// Makes the listener and gives it to the launcher; where that is impossible, says why, and the run goes on without.
-fn hand_over(sender: &Sender) -> Result<bool, Failure> {
-    let made = filter::listen();
+fn hand_over(plan: &Plan, sender: &Sender) -> Result<bool, Failure> {
+    let made = filter::listen(plan.reverse_directories);
     sender.send(&made).during(Step::Record, "")?;
     Ok(made.is_ok())
 }
@@ -89,10 +89,21 @@ fn limit(limits: &Limits) -> Result<(), Failure> {
     set_limit(Resource::Nproc, "processes", limits.processes)?;
     set_limit(Resource::Nofile, "open files", limits.open_files)?;
     set_limit(Resource::Fsize, "file size", limits.file_size)?;
+    if let Some(cpus) = limits.cpus {
+        use_cpus(cpus).during(Step::Limits, "CPUs")?;
+    }
     if let Some(seconds) = limits.cpu_seconds {
         set_limit(Resource::Cpu, "CPU time", seconds)?;
     }
     Ok(())
+}
+
+/// Keeps this process on the first `count` of its CPUs.
+fn use_cpus(count: usize) -> Result<(), Errno> {
+    let all = rustix::thread::sched_getaffinity(None)?;
+    let mut few = CpuSet::new();
+    (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(count.max(1)).for_each(|cpu| few.set(cpu));
+    rustix::thread::sched_setaffinity(None, &few)
 }
 
 /// Lowers a limit, hard and soft; what the caller has less of stays as it is.

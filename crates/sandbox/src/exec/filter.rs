@@ -71,6 +71,13 @@ const DENIED: &[i64] = &[
 const ABSENT: &[i64] =
     &[libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
+/// What lists a directory.
+pub(super) const LISTING: &[i64] = &[
+    libc::SYS_getdents64,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_getdents,
+];
+
 /// Flags of `clone` and `unshare` that make a namespace.
 const NAMESPACES: [i32; 7] = [
     libc::CLONE_NEWUSER,
@@ -150,9 +157,13 @@ const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::
 /// newer kernels as they are on older ones. The x32 interface repeats every call above.
 const NEWEST: u32 = 469;
 
-/// Sends the recorded calls of this process, and of all it starts, to a listener.
-pub(super) fn listen() -> Result<Listener, Errno> {
-    let mut program = program(recorded().map_err(|_| Errno::INVAL)?, SeccompAction::Trap).map_err(|_| Errno::INVAL)?;
+/// Sends the recorded calls of this process, and of all it starts, to a listener; if asked, those that list too.
+pub(super) fn listen(listing: bool) -> Result<Listener, Errno> {
+    let mut rules = recorded().map_err(|_| Errno::INVAL)?;
+    if listing {
+        rules.extend(LISTING.iter().map(|call| (*call, Vec::new())));
+    }
+    let mut program = program(rules, SeccompAction::Trap).map_err(|_| Errno::INVAL)?;
     // The compiler does not know this answer; "trap" is used for nothing else.
     let trap = program.iter_mut().filter(|instruction| instruction.code == RETURN && instruction.k == libc::SECCOMP_RET_TRAP);
     trap.for_each(|instruction| instruction.k = libc::SECCOMP_RET_USER_NOTIF);

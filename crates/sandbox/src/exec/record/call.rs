@@ -2,6 +2,8 @@
 
 use rustix::io::Errno;
 
+use crate::exec::filter::LISTING;
+
 /// `fchmodat2`, `setxattrat` and `removexattrat` have these numbers on every architecture; libc does not name them on all.
 pub(in crate::exec) const FCHMODAT2: i64 = 452;
 pub(in crate::exec) const SETXATTRAT: i64 = 463;
@@ -62,6 +64,7 @@ pub(super) enum Call {
     Open { new: New, flags: u32, mode: u32 },
     SetAttribute { file: File, name: Address, value: Value },
     RemoveAttribute { file: File, name: Address },
+    List { call: i64, directory: i32, into: Address, size: u32 },
 }
 
 impl Call {
@@ -85,6 +88,7 @@ impl Call {
             libc::SYS_lremovexattr => Self::RemoveAttribute { file: path(a, false), name: b },
             libc::SYS_fremovexattr => Self::RemoveAttribute { file: descriptor(a), name: b },
             REMOVEXATTRAT => Self::RemoveAttribute { file: at(a, b, low(c))?, name: d },
+            _ if LISTING.contains(&call) => Self::List { call, directory: low(a).cast_signed(), into: b, size: low(c) },
             _ => return Self::decode_old(call, arguments),
         })
     }

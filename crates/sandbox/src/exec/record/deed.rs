@@ -6,6 +6,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::call::{Address, Call, File, New, Value};
+use super::list::Listing;
 use super::target::{Place, Target};
 use crate::ownership::{Capability, Device, FileId, Ownership, Record, SET_ID};
 
@@ -16,24 +17,25 @@ const XATTR_SIZE_MAX: u64 = 65536;
 const XATTR_ARGS: u64 = 16;
 
 /// A call with all that it names opened and read: nothing of it lies in the caller's memory any more.
-pub(super) enum Deed {
+pub(super) enum Deed<'a> {
     Chown { file: OwnedFd, uid: Option<u32>, gid: Option<u32> },
     Chmod { file: OwnedFd, mode: u32 },
     Mknod { place: Place, mode: u32, umask: Mode, device: Option<Device> },
     Open { existing: Option<OwnedFd>, place: Place, flags: OFlags, mode: u32, umask: Mode },
     SetAttribute { file: OwnedFd, name: Vec<u8>, value: Vec<u8>, flags: XattrFlags },
     RemoveAttribute { file: OwnedFd, name: Vec<u8> },
+    List(Listing<'a>),
 }
 
 /// What the caller gets.
 pub(super) enum Answer {
-    Done,
+    Value(i64),
     Descriptor { file: OwnedFd, close_on_execute: bool },
 }
 
-impl Deed {
+impl<'a> Deed<'a> {
     /// Reads and opens what `call` names; changes nothing.
-    pub(super) fn read(call: Call, target: &Target) -> Result<Self, Errno> {
+    pub(super) fn read(call: Call, target: &'a Target) -> Result<Self, Errno> {
         Ok(match call {
             Call::Chown { file, uid, gid } => Self::Chown { file: target.file(file)?, uid, gid },
             Call::Chmod { file, mode } => Self::Chmod { file: target.file(file)?, mode },
@@ -57,10 +59,11 @@ impl Deed {
                 let name = allowed(target.name(name)?)?;
                 Self::RemoveAttribute { file: target.file(file)?, name }
             }
+            Call::List { call, directory, into, size } => Self::List(Listing::new(target, call, directory, into, size)?),
         })
     }
 
-    fn read_open(target: &Target, new: New, flags: OFlags, mode: u32) -> Result<Self, Errno> {
+    fn read_open(target: &'a Target, new: New, flags: OFlags, mode: u32) -> Result<Self, Errno> {
         if flags.intersects(OFlags::PATH | OFlags::DIRECTORY) {
             return Err(Errno::INVAL);
         }
@@ -102,8 +105,9 @@ impl Deed {
                 rustix::process::fchdir(own)?;
                 rustix::fs::removexattr(file.as_raw_fd().to_string(), name)
             }
+            Self::List(listing) => return listing.reversed().map(Answer::Value),
         }
-        .map(|()| Answer::Done)
+        .map(|()| Answer::Value(0))
     }
 }
 

@@ -12,6 +12,7 @@
 mod call;
 mod deed;
 mod handover;
+mod list;
 mod target;
 
 use std::collections::BTreeSet;
@@ -89,7 +90,7 @@ impl Recorder {
     pub(super) fn serve(&mut self) -> Result<(), Errno> {
         let Some(call) = self.listener.receive()? else { return Ok(()) };
         let answered = match self.answer(&call) {
-            Ok(Answer::Done) => self.listener.answer(call.id, Ok(())),
+            Ok(Answer::Value(value)) => self.listener.answer(call.id, Ok(value)),
             Ok(Answer::Descriptor { file, close_on_execute }) => {
                 match self.listener.answer_with(call.id, file.as_fd(), close_on_execute) {
                     Err(Errno::NOENT) | Ok(()) => Ok(()),
@@ -156,7 +157,7 @@ pub(super) fn try_out(directory: &Path) -> Result<(), Failure> {
 
 fn ask_for_owner(sender: &Sender, directory: &Path) -> Result<(), Errno> {
     rustix::thread::set_no_new_privs(true)?;
-    let made = filter::listen();
+    let made = filter::listen(false);
     sender.send(&made)?;
     drop(made?); // the other end alone must hold it, so that its death wakes us
     rustix::fs::chown(directory, Some(rustix::fs::Uid::from_raw(1)), None)

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags};
 
 use super::call::{Address, Base, File, New};
 
@@ -36,7 +37,7 @@ impl Target {
     /// Opens thread `number`. The caller checks afterwards that the thread still waits, and so that it is the one.
     pub(super) fn open(host_proc: BorrowedFd<'_>, number: u32) -> Result<Self, Errno> {
         let proc = rustix::fs::openat(host_proc, number.to_string(), DIRECTORY, Mode::empty())?;
-        let memory = rustix::fs::openat(&proc, "mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let memory = rustix::fs::openat(&proc, "mem", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { proc, memory })
     }
 
@@ -98,12 +99,39 @@ impl Target {
         Ok(done)
     }
 
+    /// Writes to the memory of the thread; all of it, or it is an error.
+    pub(super) fn write(&self, address: Address, bytes: &[u8]) -> Result<(), Errno> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match rustix::io::pwrite(&self.memory, &bytes[done..], address.wrapping_add(done as u64)) {
+                Ok(0) | Err(Errno::IO | Errno::INVAL) => return Err(Errno::FAULT),
+                Ok(written) => done += written,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
     /// The file creation mask.
     pub(super) fn umask(&self) -> Result<Mode, Errno> {
+        let mask = self.status("Umask:")?;
+        u32::from_str_radix(&mask, 8).map(Mode::from_raw_mode).map_err(|_| Errno::NOSYS)
+    }
+
+    /// A descriptor of the thread's process as our own, with the place up to which it was read.
+    pub(super) fn share(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        let process: i32 = self.status("Tgid:")?.parse().map_err(|_| Errno::SRCH)?;
+        // The number is that of the process in the `/proc` of the host, and so in our process namespace.
+        let process = rustix::process::Pid::from_raw(process).ok_or(Errno::SRCH)?;
+        let process = rustix::process::pidfd_open(process, PidfdFlags::empty())?;
+        rustix::process::pidfd_getfd(process, fd, PidfdGetfdFlags::empty())
+    }
+
+    fn status(&self, name: &str) -> Result<String, Errno> {
         let status = rustix::fs::openat(&self.proc, "status", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let text = std::io::read_to_string(std::fs::File::from(status)).map_err(|_| Errno::SRCH)?;
-        let mask = text.lines().find_map(|line| line.strip_prefix("Umask:")).and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok());
-        mask.map(Mode::from_raw_mode).ok_or(Errno::NOSYS)
+        text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned()).ok_or(Errno::NOSYS)
     }
 
     /// Opens, as a path only, the file that a call names.
