@@ -56,7 +56,8 @@ pub(crate) fn solved(wants: &[String], ours: &[Record], seeds: &[Record]) -> Res
     }
     let parse = |text: &String| text.parse::<Dependency>().map_err(|source| EnvironmentError::Want { text: text.clone(), source });
     let world = World { wants: wants.iter().map(parse).collect::<Result<_, _>>()? };
-    let repositories = [Repository::new(ours).ranked(0), Repository::new(seeds).ranked(1)];
+    let seeds: Vec<Record> = seeds.iter().map(apart).collect();
+    let repositories = [Repository::new(ours).ranked(0), Repository::new(&seeds).ranked(1)];
     let unsolvable = |source| EnvironmentError::Unsolvable { wants: wants.to_vec(), source };
     let solution = solve(&world, &repositories, Policy::Ranked, &[]).map_err(unsolvable)?;
     let member = |record: &Record| {
@@ -65,4 +66,54 @@ pub(crate) fn solved(wants: &[String], ours: &[Record], seeds: &[Record]) -> Res
         Ok(Member { name: info.name.clone(), version: info.version.clone(), content, seed: seed::is_seed(info) })
     };
     solution.packages.iter().map(|chosen| member(chosen.record)).collect()
+}
+
+/// Sets a seed's libraries apart from ours: its `so:NAME` is `seed:so:NAME`, provided and needed.
+///
+/// Seeds are of another C library and lie in directories of their own. A library of ours must not serve a seed's program,
+/// nor the other way round, and both may be in one root: a compiler that uses zlib while zlib is a library to link.
+fn apart(seed: &Record) -> Record {
+    let rename = |list: &mut Vec<Dependency>| {
+        for one in list.iter_mut().filter(|one| one.name.starts_with("so:")) {
+            one.name = format!("seed:{}", one.name);
+        }
+    };
+    let mut seed = seed.clone();
+    rename(&mut seed.info.provides);
+    rename(&mut seed.info.depends);
+    seed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apk::{Checksum, Info};
+
+    fn record(name: &str, provides: &str, depends: &str) -> Record {
+        let mut info = Info::new(name.parse().unwrap(), "1-r0".parse().unwrap(), "x86_64");
+        info.provides = Dependency::parse_list(provides).unwrap();
+        info.depends = Dependency::parse_list(depends).unwrap();
+        Record { info, checksum: Checksum::sha1(name), size: 1, content: Some(Digest::of(name)), file: None, uninstallable: None }
+    }
+
+    fn solve(wants: &[&str], ours: &[Record], seeds: &[Record]) -> Result<String, EnvironmentError> {
+        let wants: Vec<_> = wants.iter().map(|want| (*want).to_owned()).collect();
+        let members = solved(&wants, ours, seeds)?;
+        Ok(members.iter().map(|member| format!("{}{}", member.name, if member.seed { "*" } else { "" })).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn libraries_of_seeds_and_ours_stand_side_by_side() {
+        let ours = [record("zlib", "so:libz.so.1=1.3.1", ""), record("zlib-dev", "", "so:libz.so.1")];
+        let seeds = [record("zlib1g", "seed:zlib1g so:libz.so.1=1.3", ""), record("gcc", "seed:gcc", "so:libz.so.1")];
+        assert_eq!(solve(&["gcc", "zlib-dev"], &ours, &seeds).unwrap(), "zlib1g* gcc* zlib zlib-dev");
+        assert!(solve(&["zlib-dev"], &ours[1..], &seeds).is_err(), "a seed's library serves nothing of ours");
+    }
+
+    #[test]
+    fn ours_comes_before_a_seed() {
+        let ours = [record("make", "", "")];
+        let seeds = [record("make", "seed:make", ""), record("sed", "seed:sed", "")];
+        assert_eq!(solve(&["make", "sed"], &ours, &seeds).unwrap(), "make sed*");
+    }
 }
