@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod checksum;
+pub mod discovery;
 mod fields;
 pub mod gzip;
 pub mod index;

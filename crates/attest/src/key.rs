@@ -157,6 +157,10 @@ impl PublicKey {
     /// Reads SubjectPublicKeyInfo or PKCS#1 in DER.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let key = aws_lc_rs::rsa::PublicKey::from_der(der).map_err(rejected("public"))?;
+        let bits = RsaParameters::public_modulus_len(key.as_ref()).map_err(|_| KeyError::Library { doing: "measure the public key" })?;
+        if !(2048..=8192).contains(&bits) {
+            return Err(KeyError::Rejected { kind: "public", reason: format!("it has {bits} bits") });
+        }
         Self::encoded(key.as_der())
     }
 
@@ -278,6 +282,8 @@ mod tests {
         let public = PrivateKey::generate(2048).unwrap().public().unwrap().to_pem();
         assert!(matches!(PrivateKey::from_pem(&public), Err(KeyError::Pem { found: Some(_), .. })));
         assert!(matches!(PublicKey::from_der(b"\x30\x00"), Err(KeyError::Rejected { .. })));
+        let small = PublicKey::from_components(&[0xff; 128], &[1, 0, 1]).unwrap_err();
+        assert!(small.to_string().ends_with("it has 1024 bits"), "{small}");
         let broken = public.replace("MII", "M!I");
         assert!(matches!(PublicKey::from_pem(&broken), Err(KeyError::Base64 { .. })));
     }
