@@ -4,6 +4,8 @@
 
 use regex::{Captures, Regex, RegexBuilder};
 
+mod syntax;
+
 /// Largest compiled expression: real ones take a few kB; a hostile one is refused before it takes memory.
 const MAX_COMPILED: usize = 1 << 20;
 
@@ -25,78 +27,13 @@ pub struct RegexError(String);
 /// It can not be read, or is too large.
 pub fn compile(pattern: &str) -> Result<Regex, RegexError> {
     let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_COMPILED).unicode(true).build();
-    build(&go_syntax(pattern)).map_err(|error| {
+    build(&syntax::translate(pattern)?).map_err(|error| {
         let message = match &error {
             regex::Error::CompiledTooBig(limit) => format!("the expression takes more than {limit} bytes when compiled"),
             other => other.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
         };
         RegexError(message)
     })
-}
-
-/// Writes what Go reads otherwise in the words of the `regex` crate.
-///
-/// `\d`, `\w`, `\s` and `\b` are ASCII in Go; `\z` is the same; `\Q…\E` quotes; `$` without `(?m)` is the end of the text in both.
-fn go_syntax(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut chars = pattern.chars();
-    let mut class = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('d') => out.push_str(if class { "0-9" } else { "[0-9]" }),
-                Some('w') => out.push_str(if class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
-                Some('s') => out.push_str(if class { "\\t\\n\\f\\r " } else { "[\\t\\n\\f\\r ]" }),
-                Some('D') => out.push_str("[^0-9]"),
-                Some('W') => out.push_str("[^0-9A-Za-z_]"),
-                Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
-                Some('b') if !class => out.push_str("(?-u:\\b)"),
-                Some('C') => out.push_str("(?s:.)"),
-                Some('Q') => quote(&mut chars, &mut out),
-                Some(other) => out.extend(['\\', other]),
-                None => out.push('\\'),
-            },
-            '[' if !class => {
-                class = true;
-                out.push(c);
-                // A `]` that comes first, or after `^`, is a member.
-                let mut ahead = chars.clone();
-                match (ahead.next(), ahead.next()) {
-                    (Some('^'), Some(']')) => {
-                        out.push_str("^\\]");
-                        chars.nth(1);
-                    }
-                    (Some(']'), _) => {
-                        out.push_str("\\]");
-                        chars.next();
-                    }
-                    _ => {}
-                }
-            }
-            '[' if chars.as_str().starts_with(':') => out.push(c),
-            // In a class the other engine nests and combines where Go has plain members.
-            '[' => out.push_str("\\["),
-            '&' | '~' if class => out.extend(['\\', c]),
-            ']' if class => {
-                // `[:alpha:]` closes itself, not the class.
-                class = out.ends_with(':') && !out.ends_with("\\:") && inside_named(&out);
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-fn inside_named(out: &str) -> bool {
-    out.rfind("[:").is_some_and(|open| !out[open..].contains(']'))
-}
-
-fn quote(chars: &mut std::str::Chars<'_>, out: &mut String) {
-    let rest = chars.as_str();
-    let (quoted, after) = rest.split_once("\\E").unwrap_or((rest, ""));
-    out.push_str(&regex::escape(quoted));
-    *chars = after.chars();
 }
 
 impl Transform {
@@ -180,6 +117,11 @@ mod tests {
             (r"[[:digit:]]+", "N", "a12b", "aNb"),
             (r"[a&&b]", "-", "a&b", "---"),
             (r"\Qa.b\E", "-", "a.b axb", "- axb"),
+            (r"\<x\>", "-", "<x> x", "- x"),
+            (r"a{,2}", "-", "a{,2}aa", "-aa"),
+            (r"\x{41}\p{Greek}{2}", "-", "Aαβ", "-"),
+            (r"\101\x42", "-", "AB", "-"),
+            (r"[+--]+", "x", "a+,-b", "axb"),
         ] {
             assert_eq!(Transform::new(pattern, replace).unwrap().apply(text), wanted, "{pattern} {replace}");
         }
@@ -193,7 +135,7 @@ mod tests {
 
     #[test]
     fn refuses_what_re2_refuses() {
-        for pattern in ["(", "a{2,1}", r"(?=x)", r"(a)\1", "[z-a]", "*", r"\"] {
+        for pattern in ["(", "a{2,1}", r"(?=x)", r"(a)\1", "[z-a]", "*", r"\", "a**", "x{1001}", "(?x)a", r"\C", "[[:foo:]]"] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
         assert!(compile("((a{100}){100}){100}").is_err());

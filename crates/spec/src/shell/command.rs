@@ -36,7 +36,12 @@ impl<'s> Reader<'s> {
                 return Ok(());
             }
             self.and_or()?;
+            // `(a) then` needs no `;`: the bracket has ended the command.
+            let closed = self.text.get(self.closed..self.at).is_some_and(|between| between.trim().is_empty());
             self.blank();
+            if closed && self.here_word().is_some_and(|word| CLOSING.contains(&word)) {
+                return Ok(());
+            }
             let separated = match self.peek() {
                 Some(';') if !self.looking_at(";;") && !self.looking_at(";&") => {
                     self.at += 1;
@@ -123,12 +128,16 @@ impl<'s> Reader<'s> {
     }
 
     fn pipeline(&mut self) -> Read {
-        while matches!(self.here_word(), Some("!" | "time")) {
+        while let Some(word @ ("!" | "time")) = self.here_word() {
             self.at += self.here_word().map_or(0, str::len);
             self.blank();
             if self.looking_at("-p") {
                 self.at += 2;
                 self.blank();
+            }
+            // Alone it tells the time of nothing.
+            if word == "time" && (self.rest().is_empty() || self.looking_at("\n") || self.looking_at(";")) {
+                return Ok(());
             }
         }
         self.command()?;
@@ -408,6 +417,7 @@ impl<'s> Reader<'s> {
     }
 
     fn redirections(&mut self) -> Read {
+        self.closed = self.at;
         loop {
             self.blank();
             let start = self.at;

@@ -43,6 +43,10 @@ fn reads_what_shells_read() {
         "test a = b && { c; }",
         "export A=1 B=\"$(c)\"",
         "echo \"a\n'b\n\"",
+        "if (a) then b; fi",
+        "while { a; } do b; done",
+        "time\ntime; x",
+        "echo `a \\`b\\` \"c\" | d`",
     ] {
         assert_eq!(parse(script), Ok(()), "{script}");
     }
@@ -54,6 +58,9 @@ fn refuses_what_shells_refuse() {
         ("echo 'a", "single quote is not closed"),
         ("echo \"a", "double quote is not closed"),
         ("echo `a", "backquote is not closed"),
+        ("echo `a | `", "no command after `|`, in backquotes"),
+        ("echo `a 'b`", "single quote is not closed, in backquotes"),
+        ("if a then b; fi", "needs `then`"),
         ("echo ${a", "`${` is not closed"),
         ("echo $(a", "`$(` is not closed"),
         ("(a", "`(` is not closed"),

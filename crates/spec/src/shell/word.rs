@@ -98,18 +98,38 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Reads the command in backquotes: what a backslash keeps from being read there is read by that command.
     fn backquotes(&mut self) -> Read {
         let start = self.at;
         self.at += 1;
+        let mut inner = String::new();
         while let Some(c) = self.peek() {
             self.advance();
-            match c {
-                '\\' => self.advance(),
-                '`' => return Ok(()),
-                _ => {}
+            match (c, self.peek()) {
+                ('\\', Some(next @ ('`' | '\\' | '$'))) => {
+                    inner.push(next);
+                    self.advance();
+                }
+                ('`', _) => return self.command_in_backquotes(start, &inner),
+                _ => inner.push(c),
             }
         }
         self.problem(start..start + 1, "a backquote is not closed")
+    }
+
+    fn command_in_backquotes(&mut self, start: usize, inner: &str) -> Read {
+        let mut reader = Reader::new(inner);
+        reader.depth = self.depth;
+        let result = reader.nested(Reader::program);
+        if !reader.marks.is_empty() {
+            self.marks.push(start);
+        }
+        result.map_err(|problem| Problem {
+            at: start..self.at,
+            message: format!("{}, in backquotes", problem.message),
+            help: problem.help,
+            opened: None,
+        })
     }
 
     fn dollar(&mut self, in_double: bool) -> Read {
