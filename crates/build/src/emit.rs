@@ -15,6 +15,7 @@ use crate::analyse::{self, AnalyseError, Analysis, Content, Libraries};
 use crate::distro::{Product, products};
 use crate::lint::{self, Finding, Severity};
 use crate::output::{Output, OutputError};
+use crate::setcap::{self, SetCapError};
 use crate::sources;
 use crate::work::{Fetch, Job, Work};
 
@@ -51,13 +52,14 @@ pub enum EmitError {
         /// What it says.
         value: i64,
     },
-    /// Something that definitions can say and that is not carried out yet.
-    #[error("{package}: `{key}` is not supported yet")]
-    Unsupported {
+    /// A file can not have the capabilities that the definition asks for.
+    #[error("{package}")]
+    SetCap {
         /// The package.
         package: PackageName,
-        /// The key.
-        key: &'static str,
+        /// Which, and why.
+        #[source]
+        source: SetCapError,
     },
     /// A check found what must not be.
     #[error("{package} holds what no package may hold:\n{}", list(findings))]
@@ -177,9 +179,6 @@ fn open(tree: &Output, entry: &Entry) -> io::Result<Box<dyn Content>> {
 }
 
 fn emit_one(about: &About<'_>, product: &Product<'_>, tree: &Output, siblings: &Libraries, store: &Store) -> Result<Emitted, EmitError> {
-    if !product.setcap.is_empty() {
-        return Err(EmitError::Unsupported { package: product.name.clone(), key: "setcap" });
-    }
     let analysis = look(about.recipe, product, tree, siblings)?;
     let subject = lint::Subject { name: product.name.as_str(), entries: &tree.entries, elf: &analysis.elf };
     let findings = lint::lint(&subject, product.checks_disabled);
@@ -188,7 +187,8 @@ fn emit_one(about: &About<'_>, product: &Product<'_>, tree: &Output, siblings: &
         return Err(EmitError::Findings { package: product.name.clone(), findings: required });
     }
     let info = info(about, product, &analysis)?;
-    let (entries, extra) = with_sbom(tree, sbom(about, product)?, &info, about.epoch);
+    let (mut entries, extra) = with_sbom(tree, sbom(about, product)?, &info, about.epoch);
+    setcap::apply(product.setcap, &mut entries).map_err(|source| EmitError::SetCap { package: product.name.clone(), source })?;
     let mut open = |entry: &Entry| -> io::Result<Box<dyn Read>> {
         match extra.get(&entry.path) {
             Some(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),

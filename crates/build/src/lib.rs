@@ -28,6 +28,7 @@ mod output;
 mod run;
 mod schedule;
 pub mod seed;
+mod setcap;
 mod sources;
 mod work;
 

@@ -163,7 +163,7 @@ impl Walk<'_> {
         (entry.uid, entry.gid) = (record.uid, record.gid);
         entry.mode |= record.set_id;
         if let Some(capability) = &record.capability {
-            entry.xattrs.insert("security.capability".to_owned(), capability.bytes().to_vec());
+            entry.xattrs.insert(crate::setcap::ATTRIBUTE.to_owned(), capability.bytes().to_vec());
         }
         if let Some(device) = record.device {
             let (major, minor) = (device.major, device.minor);
