@@ -67,6 +67,9 @@ pub enum DependencyError {
     /// The name holds white space or control characters.
     #[error("`{0}` holds a space or a control character")]
     Character(String),
+    /// The repository tag is none.
+    #[error("`{0}` names a repository tag that is not letters, digits, `_`, `.` and `-`")]
+    Pin(String),
     /// The operator is unknown.
     #[error("`{operator}` in `{text}` is no operator; there are = < <= > >= ~ <~ >~ ><")]
     Operator {
@@ -192,6 +195,9 @@ impl Dependency {
         let operator = &bound[..bound.len() - number.len()];
         let (number, late_pin) = number.split_once('@').map_or((number, None), |(number, pin)| (number, Some(pin)));
         pin = pin.or(late_pin);
+        if pin.is_some_and(|pin| pin.is_empty() || !pin.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))) {
+            return Err(DependencyError::Pin(text.to_owned()));
+        }
         let constraint = constraint(text, operator, number, version)?;
         Ok(Self { name: name.to_owned(), constraint, pin: pin.map(str::to_owned), conflict })
     }
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none() {
-        for text in ["", "!", "=1", "a b", "a=", "a=x", "a<=>1", "a\u{7}"] {
+        for text in ["", "!", "=1", "a b", "a=", "a=x", "a<=>1", "a\u{7}", "a@", "a@b@c", "a=1@b=2"] {
             assert!(text.parse::<Dependency>().is_err(), "{text:?}");
         }
     }
