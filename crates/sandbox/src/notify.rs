@@ -131,24 +131,29 @@ pub(crate) fn read_entries(call: i64, directory: BorrowedFd<'_>, into: &mut [u8]
 /// The longest handle that a file system may give (`MAX_HANDLE_SZ`).
 const MAX_HANDLE: usize = 128;
 
-/// Returns the type and bytes of the handle of `file`: its inode with the generation of that inode, so that a later
-/// file with the same inode number has another one. It needs no privilege.
-pub(crate) fn file_handle(file: BorrowedFd<'_>) -> Result<(i32, Vec<u8>), Errno> {
-    match handle(file, libc::AT_EMPTY_PATH) {
-        // A file system whose handles can not be opened again may still tell files apart by them (Linux 6.5).
-        Err(Errno::OPNOTSUPP) => handle(file, libc::AT_EMPTY_PATH | libc::AT_HANDLE_FID),
-        done => done,
-    }
+/// A handle's type and bytes.
+pub(crate) type Handle = (i32, Vec<u8>);
+
+/// Returns the handle of `file`: its inode with the generation of that inode, so that a later file with the same inode
+/// number has another one. It needs no privilege. A file system that cannot open by handle says `EOPNOTSUPP`.
+pub(crate) fn file_handle(file: BorrowedFd<'_>) -> Result<Handle, Errno> {
+    handle(file, libc::AT_EMPTY_PATH)
 }
 
-fn handle(file: BorrowedFd<'_>, flags: i32) -> Result<(i32, Vec<u8>), Errno> {
+/// Returns a handle that serves to compare only, on almost every file system (Linux 6.5). Whether it holds a generation
+/// is not known.
+pub(crate) fn comparison_handle(file: BorrowedFd<'_>) -> Result<Handle, Errno> {
+    handle(file, libc::AT_EMPTY_PATH | libc::AT_HANDLE_FID)
+}
+
+fn handle(file: BorrowedFd<'_>, flags: i32) -> Result<Handle, Errno> {
     #[repr(C)]
-    struct Handle {
+    struct FileHandle {
         length: u32,
         kind: i32,
         bytes: [u8; MAX_HANDLE],
     }
-    let mut handle = Handle { length: MAX_HANDLE as u32, kind: 0, bytes: [0; MAX_HANDLE] };
+    let mut handle = FileHandle { length: MAX_HANDLE as u32, kind: 0, bytes: [0; MAX_HANDLE] };
     let mut mount = 0;
     let empty: &CStr = c"";
     // SAFETY: `handle` begins as `struct file_handle` does and has room for as many bytes as it says.

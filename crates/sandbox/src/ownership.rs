@@ -12,7 +12,8 @@
 //! What an attribute does by itself, the key must do: a record follows its file through renames and to every hard
 //! link, and ends with it. Path and inode number do not: `sed -i` frees an inode, and the next new file gets its
 //! number. A [`FileId`] therefore holds the kernel's file handle, in which the file system has put the generation
-//! of the inode, so that it is the same for as long as the file lives and never again.
+//! of the inode, so that it is the same for as long as the file lives and never again. Where a file system has no
+//! handles, the time of birth does, and the recorder keeps what it recorded from being reused for as long as it runs.
 //!
 //! # What it does not know
 //! Programs inside see with `stat` what the disk has: owner 0, no set-id bits, an empty file for a device. So a
@@ -30,7 +31,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SandboxError;
-use crate::notify::file_handle;
+use crate::notify::{comparison_handle, file_handle};
 
 /// The set-user-id and set-group-id bits.
 pub const SET_ID: u32 = 0o6000;
@@ -197,6 +198,9 @@ impl From<Capability> for String {
 #[serde(transparent)]
 pub struct FileId(String);
 
+/// Stands where the type of a handle stands, in hexadecimal digits, when there is no handle.
+const BIRTH: &str = "birth";
+
 impl FileId {
     /// The file at `path`; of a symbolic link, the link.
     pub fn at(path: &Path) -> Result<Self, SandboxError> {
@@ -210,14 +214,28 @@ impl FileId {
         let device = rustix::fs::fstat(&file)?.st_dev;
         match file_handle(file.as_fd()) {
             Ok((kind, bytes)) => Ok(Self(format!("{device:x}.{kind:x}.{}", hexadecimal(&bytes)))),
-            // A file system without handles: the time of birth tells a file from a later one with its number.
-            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
-                let status = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
-                let born = status.stx_btime;
-                Ok(Self(format!("{device:x}.birth.{:x}.{:x}.{:x}", status.stx_ino, born.tv_sec, born.tv_nsec)))
-            }
+            Err(Errno::OPNOTSUPP) => Self::by_birth(file, device),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// For a file system without such handles (an overlay in a container, mostly): the time of birth tells a file from a
+    /// later one with its number, as far as the clock's steps of some milliseconds do.
+    fn by_birth(file: impl AsFd, device: u64) -> Result<Self, Errno> {
+        let bytes = match comparison_handle(file.as_fd()) {
+            Ok((_, bytes)) => bytes,
+            Err(Errno::OPNOTSUPP | Errno::INVAL) => Vec::new(),
+            Err(errno) => return Err(errno),
+        };
+        let status = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
+        let born = status.stx_btime;
+        let born = format!("{:x}.{:x}.{:x}", status.stx_ino, born.tv_sec, born.tv_nsec);
+        Ok(Self(format!("{device:x}.{BIRTH}.{born}.{}", hexadecimal(&bytes))))
+    }
+
+    /// Whether a file that is gone could share it with one that is made within the same step of the clock.
+    pub(crate) fn is_vague(&self) -> bool {
+        self.0.split('.').nth(1) == Some(BIRTH)
     }
 
     /// Whether the file is on the device with this number.
@@ -264,6 +282,21 @@ mod tests {
             assert_ne!(FileId::at(&path("new")).unwrap(), first, "file {number}");
             fs_err::remove_file(path("new")).unwrap();
         }
+    }
+
+    #[test]
+    fn without_handles_the_time_of_birth_tells_files_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = |name: &str| FileId::by_birth(fs_err::File::open(dir.path().join(name)).unwrap(), 7).unwrap();
+        fs_err::write(dir.path().join("a"), "").unwrap();
+        let first = id("a");
+        fs_err::rename(dir.path().join("a"), dir.path().join("b")).unwrap();
+        assert_eq!(id("b"), first);
+        assert!(first.is_on(7) && first.is_vague());
+        fs_err::remove_file(dir.path().join("b")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20)); // file systems keep time in steps of up to 10 ms
+        fs_err::write(dir.path().join("c"), "").unwrap();
+        assert_ne!(id("c"), first);
     }
 
     #[test]

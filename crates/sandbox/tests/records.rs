@@ -187,6 +187,23 @@ fn a_nested_run_gives_the_same_table() {
 }
 
 #[test]
+fn other_file_systems_give_the_same_table() {
+    let scene = Scene::new();
+    let script = "install -o 33 -g 44 -m 4755 /bin/true a; mkdir d; chown 5 d; ln -s a l; chown -h 7 l; mv d e; mknod null c 1 3; \
+                  for i in {1..50}; do touch x; chown 9 x; rm x; done; touch y{1..60}";
+    let (seen, expected) = scene.record(script);
+    seen.good();
+    scene.script("rm -r *").good();
+    let plan = scene.path("plan.json");
+    fs_err::write(&plan, serde_json::to_string(&scene.plan(script)).unwrap()).unwrap();
+    for mount in ["-t tmpfs tmpfs", "-t overlay overlay -o userxattr,lowerdir=lower,upperdir=outside,workdir=source"] {
+        let script = format!("mount {mount} work && exec {} record plan.json work", common::launcher_path().display());
+        let output = Command::new("unshare").args(["-Urm", "sh", "-c", &script]).current_dir(scene.home.path()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{mount}: {output:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_recorded_runs_as_without_and_says_so() {
     let scene = Scene::new();
     let mut plan = scene.plan("touch a; chown 33 a");

@@ -6,9 +6,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::call::{Address, Call, File, New, Value};
+use super::ledger::Ledger;
 use super::list::Listing;
 use super::target::{Place, Target};
-use crate::ownership::{Capability, Device, FileId, Ownership, Record, SET_ID};
+use crate::ownership::{Capability, Device, Record, SET_ID};
 
 const CAPABILITY: &[u8] = b"security.capability";
 /// The kernel's bound on the value of an attribute.
@@ -79,24 +80,24 @@ impl<'a> Deed<'a> {
 
     /// Does it. `own` is our own directory of descriptors: through it, a file that is open as a path only can be
     /// changed.
-    pub(super) fn carry_out(self, own: &OwnedFd, ownership: &mut Ownership) -> Result<Answer, Errno> {
+    pub(super) fn carry_out(self, own: &OwnedFd, ledger: &mut Ledger) -> Result<Answer, Errno> {
         match self {
-            Self::Chown { file, uid, gid } => chown(ownership, &file, uid, gid),
-            Self::Chmod { file, mode } => chmod(ownership, own, &file, mode),
+            Self::Chown { file, uid, gid } => chown(ledger, &file, uid, gid),
+            Self::Chmod { file, mode } => chmod(ledger, own, &file, mode),
             Self::Mknod { place, mode, umask, device } => {
                 let set_id = if device.is_some() { 0 } else { mode & SET_ID };
                 let record = Record { device, set_id, ..Record::default() };
-                make(ownership, &place, OFlags::WRONLY, mode, umask, record).map(drop)
+                make(ledger, &place, OFlags::WRONLY, mode, umask, record).map(drop)
             }
             Self::Open { existing, place, flags, mode, umask } => {
                 let file = match existing {
                     Some(file) => reopen(own, &file, flags)?,
-                    None => make(ownership, &place, flags, mode, umask, Record { set_id: mode & SET_ID, ..Record::default() })?,
+                    None => make(ledger, &place, flags, mode, umask, Record { set_id: mode & SET_ID, ..Record::default() })?,
                 };
                 return Ok(Answer::Descriptor { file, close_on_execute: flags.contains(OFlags::CLOEXEC) });
             }
-            Self::SetAttribute { file, name, value, flags } if name == CAPABILITY => set_capability(ownership, &file, &value, flags),
-            Self::RemoveAttribute { file, name } if name == CAPABILITY => remove_capability(ownership, &file),
+            Self::SetAttribute { file, name, value, flags } if name == CAPABILITY => set_capability(ledger, &file, &value, flags),
+            Self::RemoveAttribute { file, name } if name == CAPABILITY => remove_capability(ledger, &file),
             Self::SetAttribute { file, name, value, flags } => {
                 rustix::process::fchdir(own)?;
                 rustix::fs::setxattr(file.as_raw_fd().to_string(), name, &value, flags)
@@ -156,16 +157,9 @@ fn touch(file: &OwnedFd) -> Result<u32, Errno> {
     Ok(status.st_mode)
 }
 
-fn change(ownership: &mut Ownership, file: &OwnedFd, change: impl FnOnce(&mut Record) -> Result<(), Errno>) -> Result<(), Errno> {
-    let id = FileId::of(file)?;
-    let mut record = ownership.get(&id).cloned().unwrap_or_default();
-    change(&mut record)?;
-    ownership.try_set(id, record)
-}
-
-fn chown(ownership: &mut Ownership, file: &OwnedFd, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+fn chown(ledger: &mut Ledger, file: &OwnedFd, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
     let mode = touch(file)?;
-    change(ownership, file, |record| {
+    ledger.change(file, |record| {
         record.uid = uid.unwrap_or(record.uid);
         record.gid = gid.unwrap_or(record.gid);
         // As the kernel does for root too, so that a program does not pass on its owner's rights.
@@ -180,12 +174,12 @@ fn chown(ownership: &mut Ownership, file: &OwnedFd, uid: Option<u32>, gid: Optio
     })
 }
 
-fn chmod(ownership: &mut Ownership, own: &OwnedFd, file: &OwnedFd, mode: u32) -> Result<(), Errno> {
+fn chmod(ledger: &mut Ledger, own: &OwnedFd, file: &OwnedFd, mode: u32) -> Result<(), Errno> {
     if FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode) == FileType::Symlink {
         return Err(Errno::OPNOTSUPP);
     }
     rustix::fs::chmodat(own, file.as_raw_fd().to_string(), without_set_id(mode), AtFlags::empty())?;
-    change(ownership, file, |record| {
+    ledger.change(file, |record| {
         let now = mode & SET_ID;
         record.cleared = (record.cleared | record.set_id) & !now;
         record.set_id = now;
@@ -194,11 +188,11 @@ fn chmod(ownership: &mut Ownership, own: &OwnedFd, file: &OwnedFd, mode: u32) ->
 }
 
 /// Makes a regular file, which was not there, with `record`.
-fn make(ownership: &mut Ownership, place: &Place, flags: OFlags, mode: u32, umask: Mode, record: Record) -> Result<OwnedFd, Errno> {
+fn make(ledger: &mut Ledger, place: &Place, flags: OFlags, mode: u32, umask: Mode, record: Record) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::process::umask(umask);
     let file = rustix::fs::openat(&place.parent, place.name.as_slice(), flags, without_set_id(mode))?;
-    let recorded = FileId::of(&file).and_then(|id| ownership.try_set(id, record));
+    let recorded = ledger.set(&file, record);
     if let Err(errno) = recorded {
         // Without its record it would be something else than was asked for.
         let _ = rustix::fs::unlinkat(&place.parent, place.name.as_slice(), AtFlags::empty());
@@ -224,12 +218,12 @@ fn reopen(own: &OwnedFd, file: &OwnedFd, flags: OFlags) -> Result<OwnedFd, Errno
     Ok(opened)
 }
 
-fn set_capability(ownership: &mut Ownership, file: &OwnedFd, value: &[u8], flags: XattrFlags) -> Result<(), Errno> {
+fn set_capability(ledger: &mut Ledger, file: &OwnedFd, value: &[u8], flags: XattrFlags) -> Result<(), Errno> {
     let capability = Capability::parse(value).ok_or(Errno::INVAL)?;
     if FileType::from_raw_mode(touch(file)?) != FileType::RegularFile {
         return Err(Errno::PERM); // no program
     }
-    change(ownership, file, |record| {
+    ledger.change(file, |record| {
         if record.capability.is_some() && flags.contains(XattrFlags::CREATE) {
             return Err(Errno::EXIST);
         }
@@ -241,9 +235,9 @@ fn set_capability(ownership: &mut Ownership, file: &OwnedFd, value: &[u8], flags
     })
 }
 
-fn remove_capability(ownership: &mut Ownership, file: &OwnedFd) -> Result<(), Errno> {
+fn remove_capability(ledger: &mut Ledger, file: &OwnedFd) -> Result<(), Errno> {
     touch(file)?;
-    change(ownership, file, |record| record.capability.take().map(drop).ok_or(Errno::NODATA))
+    ledger.change(file, |record| record.capability.take().map(drop).ok_or(Errno::NODATA))
 }
 
 fn without_set_id(mode: u32) -> Mode {

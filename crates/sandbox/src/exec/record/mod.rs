@@ -12,6 +12,7 @@
 mod call;
 mod deed;
 mod handover;
+mod ledger;
 mod list;
 mod target;
 
@@ -35,6 +36,7 @@ use crate::plan::{Guard, Plan, Root};
 use crate::system::{self, Side};
 use call::Call;
 use deed::{Answer, Deed};
+use ledger::Ledger;
 use target::Target;
 
 /// What must be taken before the root changes.
@@ -73,12 +75,12 @@ impl Means {
 pub(super) struct Recorder {
     listener: Listener,
     means: Means,
-    ownership: Ownership,
+    ledger: Ledger,
 }
 
 impl Recorder {
     pub(super) fn new(listener: Listener, means: Means, ownership: Ownership) -> Self {
-        Self { listener, means, ownership }
+        Self { listener, means, ledger: Ledger::new(ownership) }
     }
 
     /// Becomes readable when a call waits.
@@ -113,14 +115,13 @@ impl Recorder {
         if !self.listener.waits(call.id) {
             return Err(Errno::SRCH);
         }
-        deed.carry_out(&self.means.own, &mut self.ownership)
+        deed.carry_out(&self.means.own, &mut self.ledger)
     }
 
     /// The table, without files that end with the run.
-    pub(super) fn finish(mut self) -> Ownership {
+    pub(super) fn finish(self) -> Ownership {
         let devices = self.means.devices;
-        self.ownership.retain(|file| devices.iter().any(|device| file.is_on(*device)));
-        self.ownership
+        self.ledger.finish(|file| devices.iter().any(|device| file.is_on(*device)))
     }
 }
 
