@@ -3,17 +3,21 @@
 
 mod common;
 
-use std::process::ExitCode;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use attest::key::{Named, PrivateKey};
 use base::Digest;
 use build::BuildError;
-use common::{Bench, body, chain, holds};
+use common::{Bench, body, chain, holds, say};
 use fs_err as fs;
 
 fn main() -> ExitCode {
-    common::main(&[
+    let tests: &[(&str, fn())] = &[
         ("a_second_build_does_nothing", a_second_build_does_nothing),
         ("editing_a_test_runs_and_emits_nothing", editing_a_test_runs_and_emits_nothing),
         ("editing_a_description_emits_and_runs_nothing", editing_a_description_emits_and_runs_nothing),
@@ -30,7 +34,10 @@ fn main() -> ExitCode {
         ("a_test_that_failed_is_run_again", a_test_that_failed_is_run_again),
         ("what_no_package_may_hold_is_refused", what_no_package_may_hold_is_refused),
         ("a_missing_package_is_named", a_missing_package_is_named),
-    ])
+        ("root_and_an_ordinary_user_give_equal_content", root_and_an_ordinary_user_give_equal_content),
+        ("a_build_that_was_killed_goes_on_and_is_right", a_build_that_was_killed_goes_on_and_is_right),
+    ];
+    common::main(tests, &[("--owners", |folder| say(&owners(folder))), ("--chain", |folder| say(&chain_of_four(folder)))])
 }
 
 const INSTALL: &str = "mkdir -p ${{targets.destdir}}/usr/share\necho content > ${{targets.destdir}}/usr/share/NAME";
@@ -228,4 +235,66 @@ fn a_missing_package_is_named() {
     bench.script("app", "no-such-thing", "true");
     let error = bench.try_build("app").unwrap_err();
     assert!(chain(&error).contains("no-such-thing"), "{}", chain(&error));
+}
+
+/// Builds in `folder` what owners, modes and users could make different, and returns its content.
+fn owners(folder: &Path) -> String {
+    let bench = Bench::at(folder);
+    let script = "cd ${{targets.destdir}}\nid > who\ntouch owned su\nchown 33:8 owned\nchmod 4755 su\nmkdir -m 1777 sticky\nls -ln /usr/bin/sh > sh\numask > umask\nstat -c %a . > mode";
+    bench.define("app", "checks:\n  disabled: [setuidgid]", &body("", script));
+    content(&bench, "app").to_string()
+}
+
+fn root_and_an_ordinary_user_give_equal_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = owners(&folder.path().join("ours"));
+    // Only root can become another user; an ordinary user compares with itself under another umask.
+    let program = folder.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    for path in [folder.path(), &program] {
+        fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let theirs = folder.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    let mut command = Command::new(&program);
+    command.arg("--owners").arg(&theirs).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+    const NOBODY: u32 = 65534;
+    if fs::metadata(&theirs).map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap() == 0 {
+        std::os::unix::fs::chown(&theirs, Some(NOBODY), Some(NOBODY)).unwrap();
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), ours, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Builds four packages, each of the one before, slowly, and returns the content of the last.
+fn chain_of_four(folder: &Path) -> String {
+    let bench = Bench::at(folder);
+    for (name, before) in [("a", ""), ("b", "a"), ("c", "b"), ("d", "c")] {
+        let script = format!("for i in 1 2 3 4 5; do sleep 0.02; done\n{}", install(name));
+        bench.script(name, before, &script);
+    }
+    content(&bench, "d").to_string()
+}
+
+fn a_build_that_was_killed_goes_on_and_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let undisturbed = chain_of_four(&folder.path().join("undisturbed"));
+    let disturbed = folder.path().join("disturbed");
+    fs::create_dir(&disturbed).unwrap();
+    let start = || {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("--chain").arg(&disturbed).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    for round in 0..20 {
+        let mut child = start();
+        // Steps of a prime, so that the kills fall on ever other places of a build that goes on.
+        std::thread::sleep(Duration::from_millis(11 + 37 * round % 241));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(chain_of_four(&disturbed), undisturbed);
+    let left = fs::read_dir(disturbed.join("store/work")).unwrap().count() + fs::read_dir(disturbed.join("store/tmp")).unwrap().count();
+    assert_eq!(left, 0, "nothing of the killed runs is left");
 }

@@ -15,12 +15,16 @@ use fs_err as fs;
 use sandbox::Launcher;
 use source::{Fetcher, Settings};
 
-/// Runs the tests whose name holds the first argument, or becomes a sandbox.
-pub(crate) fn main(tests: &[(&str, fn())]) -> ExitCode {
+/// Runs the tests whose name holds the first argument, or becomes a sandbox, or does what a test asks another process for.
+pub(crate) fn main(tests: &[(&str, fn())], verbs: &[(&str, fn(&Path))]) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let first = arguments.next();
     if first.as_ref().is_some_and(|verb| verb == sandbox::HIDDEN_VERB) {
         return sandbox::exec::main(arguments);
+    }
+    if let Some((_, work)) = verbs.iter().find(|(verb, _)| first.as_ref().is_some_and(|first| first == verb)) {
+        work(Path::new(&arguments.next().unwrap_or_default()));
+        return ExitCode::SUCCESS;
     }
     let filter = first.and_then(|text| text.into_string().ok()).filter(|text| !text.starts_with('-')).unwrap_or_default();
     let (mut passed, mut failed) = (0, 0);
@@ -35,7 +39,7 @@ pub(crate) fn main(tests: &[(&str, fn())]) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "it is the harness of a test")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 
@@ -58,7 +62,9 @@ impl Reporter for Ear {
 
 /// A folder of definitions and a store.
 pub(crate) struct Bench {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Goes with the bench, if it is the bench's own.
+    _temporary: Option<tempfile::TempDir>,
     pub(crate) store: Store,
     seeds: Vec<Record>,
     pub(crate) ear: Ear,
@@ -68,17 +74,23 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let bench = Self::at(folder.path());
+        Self { _temporary: Some(folder), ..bench }
+    }
+
+    /// Works in a folder that another process may have worked in before.
+    pub(crate) fn at(folder: &Path) -> Self {
         let text = "name: Test\nid: test\narchs: [x86_64, aarch64]\nsource-date-epoch: 1700000000\nsource-date-ceiling: 1800000000\n";
-        fs::create_dir_all(folder.path().join("distro/packages")).unwrap();
-        fs::write(folder.path().join("distro/distro.yaml"), text).unwrap();
-        let store = Store::open(&folder.path().join("store")).unwrap();
+        fs::create_dir_all(folder.join("distro/packages")).unwrap();
+        fs::write(folder.join("distro/distro.yaml"), text).unwrap();
+        let store = Store::open(&folder.join("store")).unwrap();
         let seeds = vec![tools::package(&store)];
-        Self { folder, store, seeds, ear: Ear::default(), stop: AtomicBool::new(false) }
+        Self { folder: folder.to_owned(), _temporary: None, store, seeds, ear: Ear::default(), stop: AtomicBool::new(false) }
     }
 
     /// Writes the definition `name`: `rest` follows its `package` section, which `package` adds lines to.
     pub(crate) fn define(&self, name: &str, package: &str, rest: &str) -> PathBuf {
-        let folder = self.folder.path().join("distro/packages").join(name);
+        let folder = self.folder.join("distro/packages").join(name);
         fs::create_dir_all(&folder).unwrap();
         let text = format!(
             "package:\n  name: {name}\n  version: \"1\"\n  epoch: 0\n  description: A test\n  copyright:\n    - license: MIT\n{}{}",
@@ -95,7 +107,7 @@ impl Bench {
     }
 
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Builder<'_>) -> T) -> T {
-        let distro = Distro::load(&self.folder.path().join("distro"), Arch::host().unwrap()).unwrap();
+        let distro = Distro::load(&self.folder.join("distro"), Arch::host().unwrap()).unwrap();
         let mistakes: Vec<_> = distro.mistaken().map(|m| m.diagnostics.render(&m.path.display().to_string(), &m.text)).collect();
         assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
         let fetcher = Fetcher::new(&self.store, Settings { offline: true, ..Settings::default() }).unwrap();
@@ -142,7 +154,7 @@ impl Bench {
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// Replaces text in a definition.
