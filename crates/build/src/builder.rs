@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -139,9 +140,12 @@ impl<'a> Builder<'a> {
     }
 
     fn build_order(&self, order: &Order) -> Result<Report, BuildError> {
-        let build = |origin: &PackageName, done: &BTreeMap<PackageName, Built>| self.build_one(origin, &available(order, origin, done));
+        let build = |origin: &PackageName, done: &BTreeMap<PackageName, Arc<Built>>| {
+            self.build_one(origin, &available(order, origin, done)).map(Arc::new)
+        };
         let mut done = schedule::run(order, self.jobs.clamp(1, MOST_BUILDS), self.stop, &build)?;
-        Ok(Report { built: order.definitions.iter().filter_map(|origin| done.remove(origin)).collect() })
+        let built = order.definitions.iter().filter_map(|origin| done.remove(origin)).map(Arc::unwrap_or_clone);
+        Ok(Report { built: built.collect() })
     }
 
     fn means(&self) -> Means<'a> {
@@ -159,14 +163,21 @@ impl<'a> Builder<'a> {
         let (run, ran) = self.run(&prepared)?;
         let recipe = &prepared.definition.recipe;
         let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, epoch: prepared.epoch };
-        let (emitted, was_there) = emit::emit(&about, &run.outputs, self.store)?;
+        let task = Task::new(TaskKind::Emit, origin.as_str());
+        self.reporter.started(&task);
+        let emitted = emit::emit(&about, &run.outputs, self.store);
+        let how = match &emitted {
+            Ok((_, true)) => Finish::Cached,
+            Ok(_) => Finish::Done,
+            Err(_) => Finish::Failed,
+        };
+        self.reporter.finished(&task, how);
+        let (emitted, was_there) = emitted?;
         let outcome = match (ran, was_there) {
             (true, _) => Outcome::Built,
             (false, false) => Outcome::Emitted,
             (false, true) => Outcome::Cached,
         };
-        let task = Task::new(TaskKind::Emit, origin.as_str());
-        self.reporter.finished(&task, if was_there { Finish::Cached } else { Finish::Done });
         let findings = emitted.packages.iter().filter(|one| !one.findings.is_empty());
         Ok(Built {
             origin: origin.clone(),
@@ -457,14 +468,15 @@ impl<'a> Builder<'a> {
 }
 
 /// The packages of all that `origin` needs.
-fn available(order: &Order, origin: &PackageName, done: &BTreeMap<PackageName, Built>) -> Vec<Record> {
+fn available(order: &Order, origin: &PackageName, done: &BTreeMap<PackageName, Arc<Built>>) -> Vec<Record> {
     let needs = order.needs.get(origin);
     let built = needs.into_iter().flatten().filter_map(|need| done.get(need));
     built.flat_map(|built| built.packages.iter().cloned()).collect()
 }
 
+/// The folder in which a recipe is built; tests and shells have others.
 fn site_name(recipe: &Recipe) -> String {
-    format!("{}-{}", recipe.name, recipe.arch)
+    format!("build-{}-{}", recipe.name, recipe.arch)
 }
 
 /// A plan that gives the caller's terminal to a shell in `directory`.

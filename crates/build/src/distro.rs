@@ -1,6 +1,6 @@
 //! The folder of definitions: settings, recipes, and who provides which name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base::{Arch, Dependency, PackageName};
@@ -42,6 +42,8 @@ pub struct Distro {
     definitions: BTreeMap<PackageName, Definition>,
     /// The definitions that can not be used, by the name of their folder.
     mistaken: BTreeMap<String, Mistaken>,
+    /// The definitions that are not meant for the architecture.
+    unsupported: BTreeSet<PackageName>,
     /// Name of a package, or explicitly provided name, to the packages that have it.
     providers: BTreeMap<String, Vec<Provider>>,
 }
@@ -102,6 +104,7 @@ impl Distro {
             folder: folder.to_owned(),
             definitions: BTreeMap::new(),
             mistaken: BTreeMap::new(),
+            unsupported: BTreeSet::new(),
             providers: BTreeMap::new(),
         };
         for folder in package_folders(&folder.join("packages"))? {
@@ -120,7 +123,9 @@ impl Distro {
                 return Err(DistroError::FolderName { path, folder: folder_name, name: recipe.name });
             }
             Ok(recipe) if recipe.supported => drop(self.definitions.insert(recipe.name.clone(), Definition { recipe, folder })),
-            Ok(_) => {}
+            Ok(recipe) => {
+                self.unsupported.insert(recipe.name);
+            }
             Err(diagnostics) => drop(self.mistaken.insert(folder_name, Mistaken { path, text, diagnostics })),
         }
         Ok(())
@@ -174,6 +179,12 @@ impl Distro {
     #[must_use]
     pub fn mistakes_of(&self, name: &str) -> Option<&Mistaken> {
         self.mistaken.get(name)
+    }
+
+    /// Whether there is a definition `name` that is not meant for the architecture.
+    #[must_use]
+    pub fn is_unsupported(&self, name: &str) -> bool {
+        self.unsupported.contains(name)
     }
 
     /// Returns the package of ours that is taken for `name`: the one called so, else the one that provides it and has

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::PackageName;
+use base::{Arch, PackageName};
 
 use crate::distro::{Distro, Mistaken, name_of, products};
 
@@ -25,6 +25,14 @@ pub enum GraphError {
         name: String,
         /// A name that is near.
         did_you_mean: Option<String>,
+    },
+    /// It is not for this architecture.
+    #[error("`{name}` is not for {arch}: its `target-architecture` names others")]
+    Arch {
+        /// The definition.
+        name: String,
+        /// The architecture.
+        arch: Arch,
     },
     /// The definition holds mistakes.
     #[error("{} holds mistakes: {}", .0.path.display(), .0.diagnostics)]
@@ -69,6 +77,9 @@ pub(crate) fn origin_of(distro: &Distro, name: &str) -> Result<PackageName, Grap
     }
     if let Some(mistaken) = distro.mistakes_of(name) {
         return Err(GraphError::Mistaken(Box::new(mistaken.clone())));
+    }
+    if distro.is_unsupported(name) {
+        return Err(GraphError::Arch { name: name.to_owned(), arch: distro.arch });
     }
     let did_you_mean = nearest(name, distro.package_names());
     Err(GraphError::Unknown { name: name.to_owned(), did_you_mean })
@@ -151,7 +162,6 @@ fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Arch;
     use fs_err as fs;
 
     /// Writes definitions `name: environment | runtime` and loads them.
@@ -209,6 +219,17 @@ mod tests {
     fn a_cycle_is_named() {
         let error = ordered(&[("a", "b", ""), ("b", "c-dev", ""), ("c", "a", "")], &["a"]).unwrap_err();
         assert_eq!(error, "these packages need one another to be built: a → b → c → a");
+    }
+
+    #[test]
+    fn a_definition_for_other_machines_is_told_so() {
+        let (dir, _) = distro(&[("firmware", "", "")]);
+        let path = dir.path().join("packages/firmware/package.yaml");
+        let text = fs::read_to_string(&path).unwrap().replace("  dependencies:", "  target-architecture: [aarch64]\n  dependencies:");
+        fs::write(path, text).unwrap();
+        let distro = Distro::load(dir.path(), Arch::X86_64).unwrap();
+        let error = order(&distro, &["firmware".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "`firmware` is not for x86_64: its `target-architecture` names others");
     }
 
     #[test]

@@ -13,11 +13,11 @@ use std::time::Duration;
 use attest::key::{Named, PrivateKey};
 use base::Digest;
 use build::BuildError;
-use common::{Bench, body, chain, holds, say};
+use common::{Bench, Test, body, chain, holds, say};
 use fs_err as fs;
 
 fn main() -> ExitCode {
-    let tests: &[(&str, fn())] = &[
+    let tests: &[Test] = &[
         ("a_second_build_does_nothing", a_second_build_does_nothing),
         ("editing_a_test_runs_and_emits_nothing", editing_a_test_runs_and_emits_nothing),
         ("editing_a_description_emits_and_runs_nothing", editing_a_description_emits_and_runs_nothing),

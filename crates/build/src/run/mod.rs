@@ -5,7 +5,7 @@ mod script;
 mod strip;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -62,6 +62,12 @@ pub enum StepError {
         #[source]
         source: PatchError,
     },
+    /// A patch is too large to be one.
+    #[error("the patch {name} has more than {MAX_PATCH} bytes")]
+    LargePatch {
+        /// The patch.
+        name: String,
+    },
     /// Files can not be moved to the package.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -81,6 +87,9 @@ pub enum StepError {
     #[error("stopped")]
     Stopped,
 }
+
+/// The largest patch. The diff between two releases of Linux, the largest that anyone ships, has some 100 MB.
+const MAX_PATCH: u64 = 256 << 20;
 
 fn ended(outcome: &Outcome) -> String {
     match outcome {
@@ -275,7 +284,9 @@ impl Site {
         let read = |name: &str| {
             let error = |source| StepError::Place { place: name.to_owned(), source };
             let path = self.workspace.existing(base, name).map_err(error)?;
-            fs::read(path).map_err(StepError::Io)
+            let mut text = Vec::new();
+            fs::File::open(path).and_then(|file| file.take(MAX_PATCH + 1).read_to_end(&mut text)).map_err(StepError::Io)?;
+            if text.len() as u64 > MAX_PATCH { Err(StepError::LargePatch { name: name.to_owned() }) } else { Ok(text) }
         };
         let mut list: Vec<(String, patch::Options)> = patches.iter().map(|name| (name.clone(), options)).collect();
         if let Some(series) = series {

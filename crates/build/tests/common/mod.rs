@@ -15,8 +15,14 @@ use fs_err as fs;
 use sandbox::Launcher;
 use source::{Fetcher, Settings};
 
+/// A test by its name.
+pub(crate) type Test = (&'static str, fn());
+
+/// What a test asks another process for: a word of the command line, and what is done in the folder after it.
+pub(crate) type Verb = (&'static str, fn(&Path));
+
 /// Runs the tests whose name holds the first argument, or becomes a sandbox, or does what a test asks another process for.
-pub(crate) fn main(tests: &[(&str, fn())], verbs: &[(&str, fn(&Path))]) -> ExitCode {
+pub(crate) fn main(tests: &[Test], verbs: &[Verb]) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let first = arguments.next();
     if first.as_ref().is_some_and(|verb| verb == sandbox::HIDDEN_VERB) {
