@@ -155,7 +155,7 @@ fn verifies_what_it_writes() {
     let package = Package::open(&fixture.signed()).unwrap();
     let report = package.verify(&fixture.keys, &Policy::default()).unwrap();
     assert_eq!(report.keys().collect::<Vec<_>>(), ["test.rsa.pub"]);
-    assert_eq!((report.files, report.files_without_checksum), (4, 0));
+    assert_eq!((report.files, report.files_without_checksum), (6, 0));
     assert_eq!(package.scripts().keys().collect::<Vec<_>>(), [".post-install"]);
     assert_eq!(package.info().installed_size, 12);
 }

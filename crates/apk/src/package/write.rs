@@ -38,8 +38,11 @@ pub fn write_data(entries: &[Entry], open: &mut Opener<'_>, out: &mut dyn Write)
     let entries = arrange(entries)?;
     let mut tar = tarball::Writer::new(gzip::Encoder::new(Hashing::new(out)));
     let mut installed_size = 0;
+    let mut sums = BTreeMap::new();
     for entry in &entries {
-        append(&mut tar, entry, open)?;
+        if let Some(sum) = append(&mut tar, entry, &sums, open)? {
+            sums.insert(&entry.path, sum);
+        }
         installed_size += entry.size();
     }
     let finish = || tar.finish()?.finish();
@@ -47,18 +50,28 @@ pub fn write_data(entries: &[Entry], open: &mut Opener<'_>, out: &mut dyn Write)
     Ok(Data { digest, size, installed_size })
 }
 
-fn append(tar: &mut tarball::Writer<impl Write>, entry: &Entry, open: &mut Opener<'_>) -> Result<(), Problem> {
+/// Appends an entry with its checksum, and returns that if others may link to it.
+///
+/// A hard link gets the checksum of its file: some versions of apk-tools want it there.
+fn append(
+    tar: &mut tarball::Writer<impl Write>,
+    entry: &Entry,
+    sums: &BTreeMap<&TreePath, Checksum>,
+    open: &mut Opener<'_>,
+) -> Result<Option<Checksum>, Problem> {
     let pack = |source| Problem::Pack { path: entry.path.clone(), source };
+    let changed = || Problem::Changed { path: entry.path.clone() };
     let record = |sum: Checksum| BTreeMap::from([(CHECKSUM_RECORD.to_owned(), sum.hex().into_bytes())]);
     match &entry.kind {
-        Kind::Symlink { target } => tar.append(entry, &record(Checksum::sha1(target)), &mut io::empty()).map_err(pack),
         Kind::File { size, .. } if *size <= MAX_HELD => {
             let mut bytes = Vec::new();
             open(entry).and_then(|file| file.take(size + 1).read_to_end(&mut bytes)).map_err(pack)?;
             if bytes.len() as u64 != *size {
-                return Err(Problem::Changed { path: entry.path.clone() });
+                return Err(changed());
             }
-            tar.append(entry, &record(Checksum::sha1(&bytes)), &mut &bytes[..]).map_err(pack)
+            let sum = Checksum::sha1(&bytes);
+            tar.append(entry, &record(sum), &mut &bytes[..]).map_err(pack)?;
+            Ok(Some(sum))
         }
         Kind::File { size, .. } => {
             let mut first = Summing::new(open(entry).map_err(pack)?.take(size + 1));
@@ -66,9 +79,17 @@ fn append(tar: &mut tarball::Writer<impl Write>, entry: &Entry, open: &mut Opene
             let sum = first.finish();
             let mut second = Summing::new(open(entry).map_err(pack)?.take(*size));
             tar.append(entry, &record(sum), &mut second).map_err(pack)?;
-            if length == *size && second.finish() == sum { Ok(()) } else { Err(Problem::Changed { path: entry.path.clone() }) }
+            if length == *size && second.finish() == sum { Ok(Some(sum)) } else { Err(changed()) }
         }
-        _ => tar.append(entry, &BTreeMap::new(), &mut io::empty()).map_err(pack),
+        other => {
+            let sum = match other {
+                Kind::Symlink { target } => Some(Checksum::sha1(target)),
+                Kind::Hardlink { target } => sums.get(target).copied(),
+                _ => None,
+            };
+            tar.append(entry, &sum.map(record).unwrap_or_default(), &mut io::empty()).map_err(pack)?;
+            Ok(None)
+        }
     }
 }
 
