@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Member;
 use crate::lint::Finding;
+use crate::provenance::Event;
 use crate::work::Job;
 
 /// Raised when the same Run inputs would give other output trees: prelude, constants, native steps, how trees are read.
@@ -79,6 +80,9 @@ pub(crate) struct RunResult {
     pub(crate) log: Option<Digest>,
     /// How long it took.
     pub(crate) seconds: f64,
+    /// When it was, and by whom; absent where an older undistro ran it.
+    #[serde(default)]
+    pub(crate) event: Option<Event>,
 }
 
 impl Action for Run<'_> {

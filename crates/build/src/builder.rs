@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use apk::Record;
+use attest::intoto::Resource;
 use attest::key::{Named, PrivateKey};
 use base::{Digest, Finish, PackageName, Reporter, Store, Task, TaskKind, Version};
 use fs_err as fs;
 use sandbox::{Launcher, Plan};
+use serde::{Deserialize, Serialize};
 use source::Fetcher;
 use spec::Recipe;
 use spec::recipe;
@@ -24,7 +26,9 @@ use crate::files::Files;
 use crate::graph::{self, Order};
 use crate::lint::Finding;
 use crate::output::Output;
-use crate::run::{self, Failed, Means, Site, StepError};
+use crate::provenance::{self, Event, Host, ProvenanceError};
+use crate::reproduce::Variation;
+use crate::run::{self, Failed, Means, Site, SiteError, StepError};
 use crate::schedule;
 use crate::sources;
 use crate::work::{self, Job, Work};
@@ -46,6 +50,10 @@ pub struct Builder<'a> {
     pub jobs: usize,
     /// Hears of progress.
     pub reporter: &'a dyn Reporter,
+    /// The machine and the program, for provenance.
+    pub host: &'a dyn Host,
+    /// Circumstances that are to be other than usual, to show that they change nothing. It is no part of any key.
+    pub variation: &'a Variation,
     /// Set by the caller to end: no further step begins, and what is finished stays.
     pub stop: &'a AtomicBool,
 }
@@ -76,8 +84,21 @@ pub struct Built {
     pub findings: BTreeMap<PackageName, Vec<Finding>>,
     /// The log of its steps, if they were run by this store.
     pub log: Option<Digest>,
+    /// `SOURCE_DATE_EPOCH` of the build.
+    pub epoch: i64,
+    /// The keys of its actions.
+    pub actions: Actions,
     /// How long it took now.
     pub seconds: f64,
+}
+
+/// The keys of the actions that made a definition's packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actions {
+    /// Of its steps.
+    pub run: Digest,
+    /// Of making packages of what they left.
+    pub emit: Digest,
 }
 
 /// One package that was tested.
@@ -183,21 +204,28 @@ impl<'a> Builder<'a> {
             origin: origin.clone(),
             outcome,
             findings: findings.map(|one| (one.record.info.name.clone(), one.findings.clone())).collect(),
-            packages: emitted.packages.into_iter().map(|one| one.record).collect(),
+            packages,
             environment: run.environment,
             log: run.log,
+            epoch: prepared.epoch,
+            actions,
             seconds: start.elapsed().as_secs_f64(),
         })
     }
 
     fn prepare(&self, origin: &PackageName, ours: &[Record]) -> Result<Prepared<'a>, BuildError> {
+        let wants = &self.definition(origin)?.recipe.environment.packages;
+        let environment_error = |source| BuildError::Environment { package: origin.clone(), source: Box::new(source) };
+        let environment = environment::solved(wants, ours, self.seeds).map_err(environment_error)?;
+        self.prepare_in(origin, environment)
+    }
+
+    fn prepare_in(&self, origin: &PackageName, environment: Vec<Member>) -> Result<Prepared<'a>, BuildError> {
         let definition = self.definition(origin)?;
         let recipe = &definition.recipe;
         let work_error = |source| BuildError::Work { package: origin.clone(), source: Box::new(source) };
         let jobs = work::jobs(recipe).map_err(work_error)?;
         let epoch = self.epoch(recipe, &jobs)?;
-        let environment_error = |source| BuildError::Environment { package: origin.clone(), source: Box::new(source) };
-        let environment = environment::solved(&recipe.environment.packages, ours, self.seeds).map_err(environment_error)?;
         let files =
             Files::read(&definition.folder).map_err(|source| BuildError::Output { package: origin.clone(), source: Box::new(source) })?;
         Ok(Prepared { definition, jobs, epoch, environment, files })
@@ -210,8 +238,8 @@ impl<'a> Builder<'a> {
         sources::epoch(jobs, recipe.name.as_str(), self.fetcher, bounds, self.reporter).map_err(error)
     }
 
-    /// Carries out the Run action, or finds that it was; says which.
-    fn run(&self, prepared: &Prepared<'_>) -> Result<(RunResult, bool), BuildError> {
+    /// Carries out the Run action, or finds that it was; says which, and the action's key.
+    fn run(&self, prepared: &Prepared<'_>) -> Result<(RunResult, bool, Digest), BuildError> {
         let recipe = &prepared.definition.recipe;
         let action = action::Run {
             arch: recipe.arch,
@@ -222,21 +250,22 @@ impl<'a> Builder<'a> {
             outputs: products(recipe).iter().map(|product| product.name).collect(),
             jobs: &prepared.jobs,
         };
+        let key = action.key();
         if let Some(done) = self.recorded(&action)? {
-            return Ok((done, false));
+            return Ok((done, false, key));
         }
         // Another process may build the same; then its result is this one's too.
         let _alone = self.store.lock(&format!("build-{}-{}", recipe.name, recipe.arch))?;
         if let Some(done) = self.recorded(&action)? {
-            return Ok((done, false));
+            return Ok((done, false, key));
         }
         let task = Task::new(TaskKind::Build, recipe.name.as_str());
         self.reporter.started(&task);
-        let result = self.run_now(prepared, &task);
+        let result = self.run_now(prepared, key, &task);
         self.reporter.finished(&task, if result.is_ok() { Finish::Done } else { Finish::Failed });
         let result = result?;
         action.record(self.store, &result)?;
-        Ok((result, true))
+        Ok((result, true, key))
     }
 
     /// Returns what is recorded of a Run whose trees are all there.
@@ -251,11 +280,11 @@ impl<'a> Builder<'a> {
         Ok(Some(done))
     }
 
-    fn run_now(&self, prepared: &Prepared<'_>, task: &Task) -> Result<RunResult, BuildError> {
-        let start = Instant::now();
+    fn run_now(&self, prepared: &Prepared<'_>, key: Digest, task: &Task) -> Result<RunResult, BuildError> {
+        let (start, started) = (Instant::now(), self.host.now());
         let recipe = &prepared.definition.recipe;
         let package = &recipe.name;
-        self.bring_sources(package, &prepared.jobs)?;
+        let sources = self.bring_sources(package, &prepared.jobs)?;
         let name = site_name(recipe);
         let mut site = self.site(&name, package, prepared, &recipe.environment, recipe.timeout)?;
         let output_error = |source| BuildError::Output { package: package.clone(), source: Box::new(source) };
@@ -272,17 +301,49 @@ impl<'a> Builder<'a> {
             outputs.insert(name, output.digest);
         }
         let log = self.keep_log(&site)?;
+        let owners_recorded = site.owners_recorded();
         site.remove()?;
-        Ok(RunResult { outputs, environment: prepared.environment.clone(), log, seconds: start.elapsed().as_secs_f64() })
+        let environment = prepared.environment.clone();
+        let event = Event {
+            action: key,
+            format: action::RUN_FORMAT,
+            started: provenance::seconds(started),
+            finished: provenance::seconds(self.host.now()),
+            builder: self.host.builder(),
+            invocation: self.host.invocation(),
+            cpus: self.host.cpus(),
+            epoch: prepared.epoch,
+            owners_recorded,
+            sources,
+            environment: provenance::environment(&environment, &self.distro.settings.id, recipe.arch, &provenance::seeds(&self.distro.folder)),
+            log,
+        };
+        Ok(RunResult { outputs, environment, log, seconds: start.elapsed().as_secs_f64(), event: Some(event) })
     }
 
-    /// Brings every source into the store before a sandbox is made.
-    fn bring_sources(&self, package: &PackageName, jobs: &[Job]) -> Result<(), BuildError> {
-        for fetch in sources::pinned(jobs) {
-            let error = |source: source::FetchError| BuildError::Source { package: package.clone(), source: Box::new(source.into()) };
-            sources::bring(fetch, package.as_str(), self.fetcher, self.reporter).map_err(error)?;
-        }
+    /// States how the packages of a run came to be.
+    fn state(&self, prepared: &Prepared<'_>, event: &Event, packages: &[Record], actions: &Actions) -> Result<(), ProvenanceError> {
+        let made = provenance::Made {
+            recipe: &prepared.definition.recipe,
+            packages,
+            emit: actions.emit,
+            materials: provenance::materials(self.distro, prepared.definition).map_err(ProvenanceError::Definition)?,
+            checkout: self.host.checkout(&self.distro.folder),
+        };
+        let statement = provenance::statement(event, made)?;
+        let contents: Vec<Digest> = packages.iter().filter_map(|record| record.content).collect();
+        provenance::keep(self.store, &contents, &statement)?;
         Ok(())
+    }
+
+    /// Brings every source into the store before a sandbox is made, and describes them.
+    fn bring_sources(&self, package: &PackageName, jobs: &[Job]) -> Result<Vec<Resource>, BuildError> {
+        let bring = |fetch| {
+            let error = |source: source::FetchError| BuildError::Source { package: package.clone(), source: Box::new(source.into()) };
+            let fetched = sources::bring(fetch, package.as_str(), self.fetcher, self.reporter).map_err(error)?;
+            Ok(provenance::source(fetch, &fetched, package.as_str()))
+        };
+        sources::pinned(jobs).map(bring).collect()
     }
 
     /// Makes root and workspace for a build or a test.
@@ -299,7 +360,8 @@ impl<'a> Builder<'a> {
         let root = image::root::make(self.store, &contents, self.reporter).map_err(root_error)?;
         let mut variables = run::constants(prepared.epoch);
         variables.extend(environment.env.clone());
-        let site = Site::open(self.store, name, root.lowers, variables, timeout)?;
+        let mut site = Site::open(self.store, name, root.lowers, variables, timeout)?;
+        site.vary(self.variation).map_err(SiteError::Io)?;
         if let Some(files) = &prepared.files {
             let copied = files.copy(&prepared.definition.folder, site.workspace.root(), prepared.epoch);
             copied.map_err(|source| BuildError::Place { package: package.clone(), source: Box::new(source.into()) })?;

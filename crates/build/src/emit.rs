@@ -141,13 +141,24 @@ impl About<'_> {
     }
 }
 
+/// What Emit gave.
+#[derive(Debug)]
+pub(crate) struct Emission {
+    pub(crate) packages: Vec<Emitted>,
+    /// The key of the action.
+    pub(crate) key: Digest,
+    /// Whether they had been made before.
+    pub(crate) was_there: bool,
+}
+
 /// Makes the packages of a recipe, or finds that they were made.
-pub(crate) fn emit(about: &About<'_>, outputs: &BTreeMap<PackageName, Digest>, store: &Store) -> Result<(EmitResult, bool), EmitError> {
+pub(crate) fn emit(about: &About<'_>, outputs: &BTreeMap<PackageName, Digest>, store: &Store) -> Result<Emission, EmitError> {
     let action = Emit { arch: about.recipe.arch, epoch: about.epoch, outputs, about: about.key() };
+    let key = action.key();
     if let Some(done) = action.recorded(store)? {
         let is_whole = |one: &Emitted| one.record.content.is_some_and(|content| store.blob(&content).is_some());
         if done.packages.iter().all(is_whole) {
-            return Ok((done, true));
+            return Ok(Emission { packages: done.packages, key, was_there: true });
         }
     }
     let mut trees = BTreeMap::new();
@@ -162,7 +173,7 @@ pub(crate) fn emit(about: &About<'_>, outputs: &BTreeMap<PackageName, Digest>, s
     }
     let result = EmitResult { packages };
     action.record(store, &result)?;
-    Ok((result, false))
+    Ok(Emission { packages: result.packages, key, was_there: false })
 }
 
 fn siblings(recipe: &Recipe, trees: &BTreeMap<&PackageName, Output>) -> Result<Libraries, EmitError> {

@@ -9,6 +9,7 @@ use crate::environment::EnvironmentError;
 use crate::graph::GraphError;
 use crate::native::place::PlaceError;
 use crate::output::OutputError;
+use crate::provenance::ProvenanceError;
 use crate::run::{SiteError, StepError};
 use crate::sources::SourceError;
 use crate::work::WorkError;
@@ -106,6 +107,15 @@ pub enum BuildError {
     /// A folder to work in can not be had.
     #[error(transparent)]
     Site(Box<SiteError>),
+    /// How it was built can not be told.
+    #[error("the provenance of {package}")]
+    Provenance {
+        /// The definition.
+        package: PackageName,
+        /// Why.
+        #[source]
+        source: Box<ProvenanceError>,
+    },
     /// There is nothing to look at.
     #[error("the last build of {0} did not fail, or its folder is gone")]
     NotFailed(PackageName),

@@ -225,7 +225,7 @@ mod tests {
     fn a_definition_for_other_machines_is_told_so() {
         let (dir, _) = distro(&[("firmware", "", "")]);
         let path = dir.path().join("packages/firmware/package.yaml");
-        let text = fs::read_to_string(&path).unwrap().replace("  dependencies:", "  target-architecture: [aarch64]\n  dependencies:");
+        let text = fs::read_to_string(&path).unwrap().replacen("  dependencies:", "  target-architecture: [aarch64]\n  dependencies:", 1);
         fs::write(path, text).unwrap();
         let distro = Distro::load(dir.path(), Arch::X86_64).unwrap();
         let error = order(&distro, &["firmware".to_owned()]).unwrap_err();

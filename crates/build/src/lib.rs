@@ -25,6 +25,8 @@ mod graph;
 mod lint;
 mod native;
 mod output;
+pub mod provenance;
+pub mod reproduce;
 mod run;
 mod schedule;
 pub mod seed;
@@ -33,7 +35,7 @@ mod sources;
 mod work;
 
 pub use action::{EMIT_FORMAT, RUN_FORMAT, TEST_FORMAT};
-pub use builder::{Builder, Built, Outcome, Report, Tested};
+pub use builder::{Actions, Builder, Built, Outcome, Report, Tested};
 pub use distro::{Definition, Distro, DistroError, Mistaken};
 pub use emit::EmitError;
 pub use environment::{EnvironmentError, Member};

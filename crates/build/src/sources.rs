@@ -57,7 +57,7 @@ pub fn requests(recipe: &Recipe) -> Result<Vec<Request>, WorkError> {
     Ok(requests)
 }
 
-fn request(fetch: &Fetch, package: &str) -> Request {
+pub(crate) fn request(fetch: &Fetch, package: &str) -> Request {
     Request {
         name: fetch.file_name.clone(),
         uris: vec![fetch.uri.clone()],

@@ -21,6 +21,7 @@ use spec::recipe::{Backoff, OUTPUTS, Retry, WORKSPACE};
 use crate::native::patch::{self, PatchError};
 use crate::native::place::{PlaceError, Workspace};
 use crate::native::split::{SplitError, split};
+use crate::reproduce::Variation;
 use crate::sources;
 use crate::work::{Fetch, Job, Work};
 
@@ -161,6 +162,16 @@ impl Site {
     /// Returns the folder on the host that the package's files go to, making it if it is not there.
     pub(crate) fn output(&self, package: &PackageName) -> Result<PathBuf, PlaceError> {
         self.workspace.directory(Some(OUTPUTS), package.as_str())
+    }
+
+    /// Whether owners, set-id bits and devices that steps made were recorded, as far as anything was run.
+    pub(crate) fn owners_recorded(&self) -> bool {
+        !self.told_unrecorded
+    }
+
+    /// Gives the steps other circumstances, which must change nothing that they make.
+    pub(crate) fn vary(&mut self, variation: &Variation) -> io::Result<()> {
+        variation.apply(&mut self.plan, &self.folder)
     }
 
     /// A plan to run `command` here.
