@@ -181,20 +181,40 @@ impl<'a> Builder<'a> {
     fn build_one(&self, origin: &PackageName, ours: &[Record]) -> Result<Built, BuildError> {
         let start = Instant::now();
         let prepared = self.prepare(origin, ours)?;
-        let (run, ran) = self.run(&prepared)?;
+        self.make(&prepared, start)
+    }
+
+    /// Builds the definition `origin` in exactly this root. Nothing of what it needs is built: it must be in the store.
+    pub fn build_in(&self, origin: &PackageName, environment: Vec<Member>) -> Result<Built, BuildError> {
+        let start = Instant::now();
+        let prepared = self.prepare_in(origin, environment)?;
+        self.make(&prepared, start)
+    }
+
+    fn make(&self, prepared: &Prepared<'_>, start: Instant) -> Result<Built, BuildError> {
+        let (run, ran, run_key) = self.run(prepared)?;
         let recipe = &prepared.definition.recipe;
+        let origin = &recipe.name;
         let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, epoch: prepared.epoch };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
         let emitted = emit::emit(&about, &run.outputs, self.store);
         let how = match &emitted {
-            Ok((_, true)) => Finish::Cached,
+            Ok(emitted) if emitted.was_there => Finish::Cached,
             Ok(_) => Finish::Done,
             Err(_) => Finish::Failed,
         };
         self.reporter.finished(&task, how);
-        let (emitted, was_there) = emitted?;
-        let outcome = match (ran, was_there) {
+        let emitted = emitted?;
+        let actions = Actions { run: run_key, emit: emitted.key };
+        let packages: Vec<Record> = emitted.packages.iter().map(|one| one.record.clone()).collect();
+        if (ran || !emitted.was_there)
+            && let Some(event) = &run.event
+        {
+            let error = |source| BuildError::Provenance { package: origin.clone(), source: Box::new(source) };
+            self.state(prepared, event, &packages, &actions).map_err(error)?;
+        }
+        let outcome = match (ran, emitted.was_there) {
             (true, _) => Outcome::Built,
             (false, false) => Outcome::Emitted,
             (false, true) => Outcome::Cached,

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use apk::Record;
 use base::{Arch, Store};
+use build::reproduce::Variation;
 use build::seed::{self, Lock};
 use build::{Builder, Distro, DistroError};
 use source::{Fetcher, Location, Settings};
 
 use crate::args::Global;
 use crate::failure::{Failure, Message, with_usual_hints};
+use crate::host::Local;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::project;
@@ -39,6 +41,7 @@ pub(crate) struct Workshop {
     /// Draws progress.
     pub(crate) progress: Progress,
     jobs: usize,
+    host: Local,
     stop: Arc<AtomicBool>,
 }
 
@@ -50,7 +53,8 @@ impl Workshop {
         let distro = Distro::load(&folder, arch).map_err(|error| distro_failure(&error, printer))?;
         let store = project::store(global)?;
         let progress = Progress::new(printer);
-        Ok(Self { distro, store, settings: settings(fetch)?, progress, jobs: project::jobs(global), stop: on_interrupt()? })
+        let jobs = project::jobs(global);
+        Ok(Self { distro, store, settings: settings(fetch)?, progress, jobs, host: Local::new(jobs), stop: on_interrupt()? })
     }
 
     /// Opens the way to sources.
@@ -71,8 +75,15 @@ impl Workshop {
             seeds: &seeds,
             jobs: self.jobs,
             reporter: &self.progress,
+            host: &self.host,
+            variation: &Variation::default(),
             stop: &self.stop,
         })
+    }
+
+    /// This machine, as provenance tells of it.
+    pub(crate) fn host(&self) -> &Local {
+        &self.host
     }
 
     /// The folder of definitions.

@@ -3,13 +3,19 @@
 
 mod tools;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
 
 use apk::Record;
+use attest::intoto::Resource;
+use attest::slsa::{self, Mode};
 use base::{Arch, Reporter, Store, Task};
+use build::provenance::Host;
+use build::reproduce::Variation;
 use build::{BuildError, Builder, Distro, Outcome, Report};
 use fs_err as fs;
 use sandbox::Launcher;
@@ -63,6 +69,32 @@ impl Reporter for Ear {
 
     fn warned(&self, text: &str) {
         self.warnings.lock().unwrap().push(text.to_owned());
+    }
+}
+
+/// A machine that is always the same, at one time.
+#[derive(Debug)]
+pub(crate) struct Bystander;
+
+impl Host for Bystander {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000)
+    }
+
+    fn builder(&self) -> slsa::Builder {
+        slsa::Builder { id: Mode::Local.builder_id().to_owned(), version: BTreeMap::new(), builder_dependencies: Vec::new() }
+    }
+
+    fn invocation(&self) -> String {
+        "a test".to_owned()
+    }
+
+    fn cpus(&self) -> usize {
+        2
+    }
+
+    fn checkout(&self, _: &Path) -> Option<Resource> {
+        None
     }
 }
 
@@ -126,6 +158,8 @@ impl Bench {
             seeds: &self.seeds,
             jobs: 2,
             reporter: &self.ear,
+            host: &Bystander,
+            variation: &Variation::default(),
             stop: &self.stop,
         })
     }
