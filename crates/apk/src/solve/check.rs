@@ -82,6 +82,15 @@ pub fn check(world: &World, policy: Policy, members: &[Member<'_>]) -> Vec<Viola
     found.into_iter().collect()
 }
 
+/// Whether the packages make the `install_if` of another one true.
+#[must_use]
+pub fn is_triggered(record: &Record, members: &[Member<'_>]) -> bool {
+    let check = Check { world: &World::default(), policy: Policy::default(), members };
+    let met = |trigger: &Dependency| (0..members.len()).any(|at| check.serves(trigger, at).is_some());
+    let triggers = &record.info.install_if;
+    triggers.iter().any(|trigger| !trigger.conflict) && triggers.iter().all(|trigger| met(trigger) != trigger.conflict)
+}
+
 struct Check<'c> {
     world: &'c World,
     policy: Policy,

@@ -111,7 +111,8 @@ impl Search<'_> {
                 let fresh = pins != founded.pins[candidate];
                 founded.pins[candidate] = pins;
                 founded.asked[candidate] |= self.may_serve(candidate, entry.name);
-                if fresh || (self.is_in(candidate) && !founded.needed[candidate]) {
+let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && self.is_in(candidate);
+                if fresh || (newly_needed && self.allows(candidate, founded)) {
                     changed.push(candidate);
                 }
             }

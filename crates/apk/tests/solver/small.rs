@@ -1,7 +1,7 @@
 //! On small worlds, every subset can be tried: an answer is one of those that break no rule, and a "no" means that there is none.
 
 use apk::Record;
-use apk::solve::check::{Member, Violation, check};
+use apk::solve::check::{Member, Violation, check, is_triggered};
 use apk::solve::{Policy, Repository, World, solve};
 
 use super::random::{Dice, Kinds, records, world};
@@ -89,8 +89,9 @@ fn compare_with_all(kinds: Kinds, policy: Policy) {
 
 /// Returns a package that could stand beside the answer as it is, and whose `install_if` the answer makes true.
 fn triggered_but_left_out(world: &World, policy: Policy, records: &[Record], mask: u32) -> Option<String> {
-    let outside = (0..records.len()).filter(|at| mask & (1 << at) == 0 && !records[*at].info.install_if.is_empty());
-    let left_out = outside.filter(|at| is_answer(world, policy, records, mask | 1 << at)).next();
+    let present = members(subset(records, mask));
+    let mut outside = (0..records.len()).filter(|at| mask & (1 << at) == 0 && is_triggered(&records[*at], &present));
+    let left_out = outside.find(|at| is_answer(world, policy, records, mask | 1 << at));
     left_out.map(|at| records[at].info.identity())
 }
 
