@@ -15,6 +15,7 @@ mod diagnostic;
 pub mod distro;
 mod duration;
 mod evaluate;
+pub mod fixes;
 mod format;
 mod hash;
 pub mod image;

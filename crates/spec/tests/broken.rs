@@ -68,11 +68,27 @@ fn distributions() {
 }
 
 #[test]
+fn fixes() {
+    for (name, text) in fixtures("fixes") {
+        refused("fixes", &name, &text, &spec::fixes::parse(&text).expect_err(&name));
+    }
+}
+
+#[test]
 fn every_kind_of_mistake_has_a_fixture() {
-    let names: BTreeSet<_> = ["package", "image", "distro"].into_iter().flat_map(fixtures).map(|(name, _)| name).collect();
+    let names: BTreeSet<_> = ["package", "image", "distro", "fixes"].into_iter().flat_map(fixtures).map(|(name, _)| name).collect();
     assert!(names.len() >= 60);
-    // Limits and options need more than a small file; what is only warned of breaks nothing.
-    let elsewhere = [Code::Limit, Code::UnknownOption, Code::OutsideValue, Code::Deprecated, Code::EmptyStep, Code::DuplicateVariable];
+    // Limits and options need more than a small file; what is only warned of breaks nothing; fixes are compared where sources are.
+    let elsewhere = [
+        Code::Limit,
+        Code::UnknownOption,
+        Code::OutsideValue,
+        Code::Deprecated,
+        Code::EmptyStep,
+        Code::DuplicateVariable,
+        Code::UnlistedFix,
+        Code::UntrueFix,
+    ];
     for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(names.iter().any(|name| name.starts_with(&format!("{code}--"))), "{code}");
     }

@@ -69,6 +69,12 @@ codes! {
     BadCapability = "bad-capability",
     /// A part of a CPE name that is not allowed.
     BadCpe = "bad-cpe",
+    /// Not a CVE number.
+    BadCve = "bad-cve",
+    /// A patch that is carried for the pinned revision and is neither applied nor waived with a reason.
+    UnlistedFix = "unlisted-fix",
+    /// What `fixes.yaml` says of a patch is not so: the steps or the series say otherwise.
+    UntrueFix = "untrue-fix",
     /// An architecture that nobody knows.
     UnknownArch = "unknown-architecture",
     /// A `${{…}}` that is not closed or names nothing.
