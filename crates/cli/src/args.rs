@@ -58,6 +58,18 @@ pub(crate) enum Command {
     Compose(crate::command::compose::Args),
     /// Say what is in an image: layers, packages, sizes, user, entrypoint.
     Inspect(crate::command::inspect::Args),
+    /// Write or check distro.lock: what every definition and image becomes, to the byte.
+    Lock(crate::command::lock::Args),
+    /// Say what went into a package or an image: sources, packages, seeds, the program that built it.
+    Provenance(crate::command::provenance::Args),
+    /// Print the SBOM of a package or an image, or check that it, the package database and the files agree.
+    Sbom(crate::command::sbom::Args),
+    /// Say why each package is in an image, or which package a file is of.
+    Explain(crate::command::explain::Args),
+    /// Say what differs between two packages or images.
+    Diff(crate::command::diff::Args),
+    /// Say which foreign packages a package descends from.
+    Lineage(crate::command::lineage::Args),
     /// Read definitions and list every mistake.
     Check(crate::command::check::Args),
     /// Open a shell in a package's build root.

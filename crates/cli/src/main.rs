@@ -8,6 +8,7 @@ mod host;
 mod printer;
 mod progress;
 mod project;
+mod subject;
 mod workshop;
 
 use std::process::ExitCode;

@@ -26,6 +26,7 @@ pub trait Host: Sync + fmt::Debug {
 }
 
 /// Returns whole seconds since 1970.
-pub(crate) fn seconds(time: SystemTime) -> i64 {
+#[must_use]
+pub fn seconds(time: SystemTime) -> i64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

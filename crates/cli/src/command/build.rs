@@ -70,7 +70,7 @@ pub(super) fn all(workshop: &Workshop) -> Vec<String> {
 }
 
 /// The packages that names stand for: each is a package, or an image, or both.
-fn targets(workshop: &Workshop, names: &[String]) -> Result<Vec<String>, Failure> {
+pub(super) fn targets(workshop: &Workshop, names: &[String]) -> Result<Vec<String>, Failure> {
     let mut targets = BTreeSet::new();
     for name in names {
         let image = workshop.folder().join("images").join(name).join("image.yaml");
@@ -88,7 +88,7 @@ fn targets(workshop: &Workshop, names: &[String]) -> Result<Vec<String>, Failure
 }
 
 /// Builds `targets`; an error is told with its way out.
-pub(super) fn build(builder: &Builder<'_>, targets: &[String], workshop: &Workshop, printer: &Printer) -> Result<Report, Failure> {
+pub(crate) fn build(builder: &Builder<'_>, targets: &[String], workshop: &Workshop, printer: &Printer) -> Result<Report, Failure> {
     builder.build(targets).map_err(|error| failure(&error, workshop, printer))
 }
 

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use apk::solve::{Policy, Repository};
 use base::{Arch, Dependency};
-use image::Lock;
-use oci::{Format, Tagged};
+use build::Builder;
+use build::provenance::{Composition, seconds};
+use image::{Composed, Lock};
+use oci::{Descriptor, Format, Tagged};
 use serde::Serialize;
 use spec::image::{Config, Includes};
 
@@ -61,20 +63,76 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
             Message::text(format!("{} is not made for {arch}", path.display())).hint("add the architecture to `archs`"),
         ));
     }
-    let targets = wanted(&config)?;
-    let report = workshop.with_builder(|builder| super::build::build(builder, &targets, &workshop, printer))?;
-    let records: Vec<_> = report.packages().cloned().collect();
-    let lock = image::lock(&config, &[Repository::new(&records)], arch, Policy::Apk).map_err(|error| Failure::input(&error))?;
-    let told = |error: image::ImageError| Failure::Input(with_usual_hints(Message::of(&error), &error));
-    let composed = image::compose(&workshop.store, &name, &lock, &config, &workshop.distro.settings, &workshop.progress).map_err(told)?;
-    let descriptor = image::index(&workshop.store, std::slice::from_ref(&composed)).map_err(told)?;
-    let tagged = Tagged { descriptor: descriptor.clone(), name: args.name.clone().unwrap_or(name), tag: args.tag.clone() };
+    let Made { lock, composed, index } = workshop.with_builder(|builder| make(builder, &name, &path, &config, &workshop, printer))?;
+    let tagged = Tagged { descriptor: index.clone(), name: args.name.clone().unwrap_or(name), tag: args.tag.clone() };
     oci::write(args.format, &args.output, &[tagged], &workshop.store)
         .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
     let bytes = composed.layers.iter().map(|layer| layer.descriptor.size).sum();
-    printer.json(&Written { output: &args.output, digest: descriptor.digest, size: bytes, lock: &lock, sbom: composed.sbom });
-    printer.line(format!("{}  {}  {}, {} packages", args.output.display(), descriptor.digest, size(bytes), lock.packages.len()));
+    printer.json(&Written { output: &args.output, digest: index.digest, size: bytes, lock: &lock, sbom: composed.sbom });
+    printer.line(format!("{}  {}  {}, {} packages", args.output.display(), index.digest, size(bytes), lock.packages.len()));
     Ok(())
+}
+
+/// An image that was composed, in the store.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) lock: Lock,
+    pub(crate) composed: Composed,
+    pub(crate) index: Descriptor,
+}
+
+/// Builds what an image needs and composes it; notes its SBOM and how it came to be.
+pub(crate) fn make(
+    builder: &Builder<'_>,
+    name: &str,
+    path: &Path,
+    config: &Config,
+    workshop: &Workshop,
+    printer: &Printer,
+) -> Result<Made, Failure> {
+    let report = super::build::build(builder, &wanted(config)?, workshop, printer)?;
+    let started = builder.host.now();
+    let records: Vec<_> = report.packages().cloned().collect();
+    let (store, distro) = (&workshop.store, &workshop.distro);
+    let lock = image::lock(config, &[Repository::new(&records)], distro.arch, Policy::Apk).map_err(|error| Failure::input(&error))?;
+    let told = |error: image::ImageError| Failure::Input(with_usual_hints(Message::of(&error), &error));
+    let composed = image::compose(store, name, &lock, config, &distro.settings, &workshop.progress).map_err(told)?;
+    let index = image::index(store, std::slice::from_ref(&composed)).map_err(told)?;
+    for digest in [index.digest, composed.manifest.digest] {
+        store.put_record(SBOM, &digest, &composed.sbom).map_err(|error| Failure::fault(&error))?;
+    }
+    let text = spec::package::read_text(path).map_err(|error| Failure::input(&error))?;
+    let below = path.strip_prefix(&distro.folder).ok().or_else(|| path.file_name().map(Path::new)).unwrap_or(path);
+    let composition = Composition {
+        name,
+        definition: (&below.display().to_string(), &text),
+        distro: &distro.settings,
+        lock: &lock,
+        composed: &composed,
+        index: index.digest,
+        started: seconds(started),
+        checkout: builder.host.checkout(&distro.folder),
+    };
+    build::provenance::image(composition, builder.host, store).map_err(|error| Failure::fault(&error))?;
+    Ok(Made { lock, composed, index })
+}
+
+/// The kind of record that says which SBOM belongs to an image's manifest or index.
+pub(super) const SBOM: &str = "sbom";
+
+/// The images of the distribution for this machine's architecture: name, file, definition.
+pub(crate) fn images(workshop: &Workshop) -> Result<Vec<(String, PathBuf, Config)>, Failure> {
+    let mut found = Vec::new();
+    for name in names(&workshop.folder().join("images")) {
+        let path = workshop.folder().join("images").join(&name).join("image.yaml");
+        if path.is_file() {
+            let config = definition(&path)?;
+            if config.archs.contains(&workshop.distro.arch) {
+                found.push((name, path, config));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The name of an image and its definition's file.
@@ -91,12 +149,17 @@ fn find(image: &str, workshop: &Workshop) -> Result<(String, PathBuf), Failure> 
     if !image.contains('/') && known.is_file() {
         return Ok((image.to_owned(), known));
     }
-    let mut names: Vec<String> = fs_err::read_dir(&images)
+    let message = Message::text(format!("there is no image `{image}`"));
+    Err(Failure::Input(message.hint(format!("there are: {}; or name the file of a definition", names(&images).join(", ")))))
+}
+
+/// What a folder holds, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs_err::read_dir(folder)
         .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect())
         .unwrap_or_default();
     names.sort();
-    let message = Message::text(format!("there is no image `{image}`"));
-    Err(Failure::Input(message.hint(format!("there are: {}; or name the file of a definition", names.join(", ")))))
+    names
 }
 
 /// The names that an image asks for.

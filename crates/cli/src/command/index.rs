@@ -12,7 +12,8 @@ use crate::workshop::{FetchArgs, Workshop};
 /// Write a signed repository of what was built.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Writes DIR/ARCH/NAME-VERSION.apk and DIR/ARCH/APKINDEX.tar.gz, as apk, apko and melange read them.
+Writes DIR/ARCH/NAME-VERSION.apk and DIR/ARCH/APKINDEX.tar.gz, as apk, apko and melange read them, and beside each package its
+provenance, NAME-VERSION.apk.provenance.json.
 
 Example:
   undistro keygen packager.rsa
@@ -39,6 +40,9 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
         let report = super::build::build(builder, &targets, &workshop, printer)?;
         builder.index(&report, &args.output, &key).map_err(|error| super::build::failure(&error, &workshop, printer))
     })?;
+    let arch = workshop.distro.arch.apk();
+    let files = written.iter().map(|record| args.output.join(arch).join(format!("{}.apk", record.info.identity())));
+    super::provenance::write_beside(&workshop.store, files)?;
     printer.json(&written);
     printer.line(format!("{}: {} packages, signed by {}", args.output.display(), written.len(), key.name()));
     Ok(())

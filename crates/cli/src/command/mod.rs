@@ -4,16 +4,25 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod compose;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod index;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod launch;
+pub(crate) mod lineage;
+pub(crate) mod lock;
+pub(crate) mod provenance;
+pub(crate) mod sbom;
 pub(crate) mod seed;
 pub(crate) mod shell;
 pub(crate) mod source;
 pub(crate) mod test;
+
+pub(crate) use build::build;
+pub(crate) use compose::{images, make};
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
@@ -27,6 +36,12 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Test(args) => test::run(&args, global, printer),
         Command::Compose(args) => compose::run(&args, global, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Lock(args) => lock::run(&args, global, printer),
+        Command::Provenance(args) => provenance::run(&args, global, printer),
+        Command::Sbom(args) => sbom::run(&args, global, printer),
+        Command::Explain(args) => explain::run(&args, global, printer),
+        Command::Diff(args) => diff::run(&args, global, printer),
+        Command::Lineage(args) => lineage::run(&args, global, printer),
         Command::Check(args) => check::run(&args, global, printer),
         Command::Shell(args) => shell::run(&args, global, printer),
         Command::Keygen(args) => keygen::run(&args, printer),
