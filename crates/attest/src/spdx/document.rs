@@ -229,7 +229,7 @@ pub struct Checksum {
 pub struct ExternalRef {
     /// `PACKAGE-MANAGER` or `SECURITY`.
     pub reference_category: String,
-    /// `purl`, `cpe23Type`.
+    /// `purl`, `cpe23Type`, `advisory`.
     pub reference_type: String,
     /// The name.
     pub reference_locator: String,
@@ -307,6 +307,13 @@ impl ExternalRef {
     #[must_use]
     pub fn cpe(name: &str) -> Self {
         Self { reference_category: "SECURITY".into(), reference_type: "cpe23Type".into(), reference_locator: name.to_owned() }
+    }
+
+    /// The record of a vulnerability by its CVE number (annex F.2.3).
+    #[must_use]
+    pub fn advisory(cve: &str) -> Self {
+        let locator = format!("https://www.cve.org/CVERecord?id={cve}");
+        Self { reference_category: "SECURITY".into(), reference_type: "advisory".into(), reference_locator: locator }
     }
 }
 

@@ -76,6 +76,8 @@ pub enum SourceKind {
     Patch {
         /// Which source it changes, if one is known.
         of: Option<usize>,
+        /// The vulnerabilities that it closes: CVE numbers, sorted.
+        fixes: Vec<String>,
     },
     /// A single file, used as it is.
     File,
@@ -113,7 +115,7 @@ pub(super) fn add(document: &mut Document, component: &Component) -> Id {
     let sources: Vec<_> = component.sources.iter().map(describe_source).collect();
     for (element, source) in sources.iter().zip(&component.sources) {
         document.relationships.push(Relationship::new(&id, Relation::GENERATED_FROM, &element.id));
-        if let SourceKind::Patch { of: Some(of) } = source.kind
+        if let SourceKind::Patch { of: Some(of), .. } = source.kind
             && let Some(patched) = sources.get(of)
         {
             document.relationships.push(Relationship::new(&element.id, Relation::PATCH_FOR, &patched.id));
@@ -159,18 +161,24 @@ fn describe_source(source: &Source) -> Element {
         SourceKind::Archive | SourceKind::Patch { .. } => (digest_of(source), Purpose::SOURCE),
     };
     let short: String = identity.chars().take(16).collect();
-    let version = source.version.clone().unwrap_or_else(|| identity.clone());
+    // A patch inside an archive has no digest of its own: the archive is pinned, and the note says which it is.
+    let has_identity = !source.checksums.is_empty() || !matches!(source.kind, SourceKind::Patch { .. });
+    let version = source.version.clone().or_else(|| has_identity.then(|| identity.clone()));
     let location = location(source);
     let purl = source_purl(source, &location);
+    let closed: &[String] = if let SourceKind::Patch { fixes, .. } = &source.kind { fixes } else { &[] };
     Element {
-        version_info: Some(version),
+        version_info: version,
         supplier: Some(NO_ASSERTION.into()),
         download_location: location,
         checksums: source.checksums.clone(),
         source_info: source.note.clone(),
-        external_refs: vec![ExternalRef::purl(&purl)],
+        external_refs: std::iter::once(ExternalRef::purl(&purl)).chain(closed.iter().map(|cve| ExternalRef::advisory(cve))).collect(),
         primary_package_purpose: Some(purpose),
-        comment: matches!(source.kind, SourceKind::Patch { .. }).then(|| "a patch".into()),
+        comment: matches!(source.kind, SourceKind::Patch { .. }).then(|| match closed {
+            [] => "a patch".into(),
+            closed => format!("a patch; fixes {}", closed.join(", ")),
+        }),
         license_declared: NO_ASSERTION.into(),
         ..Element::new(Id::new("Source", &format!("{}-{short}", source.name)), &source.name)
     }

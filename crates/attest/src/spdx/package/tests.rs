@@ -25,7 +25,7 @@ pub(crate) fn zlib() -> Component {
             Source {
                 name: "fix.patch".into(),
                 version: None,
-                kind: SourceKind::Patch { of: Some(0) },
+                kind: SourceKind::Patch { of: Some(0), fixes: Vec::new() },
                 locations: vec!["https://example.org/fix.patch".into()],
                 checksums: checksum("patch"),
                 note: None,
@@ -69,6 +69,27 @@ fn says_what_was_linked_in() {
     let link = document.relationships.iter().find(|one| one.relationship_type == Relation::STATIC_LINK).unwrap();
     assert_eq!(link.spdx_element_id.as_str(), "SPDXRef-Package-zlib-1.3.1-r0");
     assert!(document.packages.iter().any(|element| element.id == link.related_spdx_element && element.name == "libgcc-12-dev"));
+}
+
+#[test]
+fn says_which_holes_a_patch_inside_an_archive_closes() {
+    let mut component = zlib();
+    component.sources[1] = Source {
+        kind: SourceKind::Patch { of: Some(0), fixes: vec!["CVE-2024-1000".into(), "CVE-2024-2000".into()] },
+        locations: vec!["debian:pool/a.debian.tar.xz#debian/patches/fix.patch".into()],
+        checksums: Vec::new(),
+        note: Some("debian/patches/fix.patch in a.debian.tar.xz".into()),
+        ..component.sources[1].clone()
+    };
+    let document = package(&component, 0, "https://undistro.example/spdx").unwrap();
+    let patch = document.packages.iter().find(|element| element.name == "fix.patch").unwrap();
+    assert_eq!(patch.version_info, None, "a digest of its address would be no version");
+    assert_eq!(patch.comment.as_deref(), Some("a patch; fixes CVE-2024-1000, CVE-2024-2000"));
+    let advisories = patch.external_refs.iter().filter(|one| one.reference_type == "advisory");
+    let advisories: Vec<_> = advisories.map(|one| one.reference_locator.as_str()).collect();
+    assert_eq!(advisories, ["https://www.cve.org/CVERecord?id=CVE-2024-1000", "https://www.cve.org/CVERecord?id=CVE-2024-2000"]);
+    let patched = document.relationships.iter().find(|one| one.relationship_type == Relation::PATCH_FOR).unwrap();
+    assert_eq!(patched.spdx_element_id, patch.id);
 }
 
 #[test]
