@@ -55,7 +55,7 @@ impl Search<'_> {
         let gone = self.request.flags.has(Flags::AVAILABLE) && !entry.is_available();
         let holds = |requirement: &_| {
             let trigger = &self.universe.requirements[*requirement];
-            if trigger.dependency.conflict {
+            if trigger.conflict {
                 trigger.rejects.iter().all(|other| *other == package || absent(self, *other))
             } else {
                 self.held[*requirement] > 0

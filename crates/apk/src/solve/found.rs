@@ -143,7 +143,7 @@ let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && sel
     fn is_newly_triggered(&self, package: Package, founded: &Founded) -> bool {
         let holds = |requirement: &Requirement| {
             let trigger = &self.universe.requirements[*requirement];
-            if trigger.dependency.conflict {
+            if trigger.conflict {
                 !trigger.rejects.iter().any(|other| *other != package && self.is_in(*other))
             } else {
                 trigger.candidates.iter().any(|other| founded.has(*other))
@@ -264,7 +264,7 @@ let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && sel
         if founded.has(package) || entry.install_if.is_empty() {
             return (facts, border);
         }
-        let positive = |requirement: &&Requirement| !self.universe.requirements[**requirement].dependency.conflict;
+        let positive = |requirement: &&Requirement| !self.universe.requirements[**requirement].conflict;
         let dormant = entry
             .install_if
             .iter()

@@ -200,7 +200,7 @@ impl<'u> Order<'u> {
         }
         let ready = self.universe.packages[package].install_if.iter().all(|requirement| {
             let trigger = &self.universe.requirements[*requirement];
-            (trigger.dependency.conflict || self.cleared[trigger.name]) && self.is_met(*requirement)
+            (trigger.conflict || self.cleared[trigger.name]) && self.is_met(*requirement)
         });
         if ready {
             self.stack.push(Step::Serve(name));
@@ -210,10 +210,10 @@ impl<'u> Order<'u> {
     /// Whether the package that serves the name of a trigger makes it true.
     fn is_met(&self, requirement: Requirement) -> bool {
         let trigger = &self.universe.requirements[requirement];
-        let Some(package) = self.chosen[trigger.name] else { return trigger.dependency.conflict };
+        let Some(package) = self.chosen[trigger.name] else { return trigger.conflict };
         let entry = &self.universe.packages[package];
         let met = entry.offer(trigger.name).is_some_and(|offer| meets(trigger.dependency, offer, &entry.record.checksum));
-        met != trigger.dependency.conflict
+        met != trigger.conflict
     }
 
     fn untrigger(&mut self, name: Name) {
@@ -240,7 +240,7 @@ impl<'u> Order<'u> {
         self.removed[entry.name] = true;
         let dependents = entry.offers.iter().flat_map(|(name, _)| &universe.names[*name].requirements).filter(|requirement| {
             let asked = &universe.requirements[**requirement];
-            !asked.dependency.conflict && asked.candidates.contains(&package)
+            !asked.conflict && asked.candidates.contains(&package)
         });
         for &requirement in dependents {
             let owners = universe.requirements[requirement].owners.iter().copied();
@@ -253,13 +253,13 @@ impl<'u> Order<'u> {
     /// The dependencies of a package that goes are released one by one, each with its consequences.
     fn release(&mut self, package: Package) {
         let depends = self.universe.packages[package].depends.iter().copied();
-        self.stack.extend(depends.filter(|requirement| !self.universe.requirements[*requirement].dependency.conflict).map(Step::Release));
+        self.stack.extend(depends.filter(|requirement| !self.universe.requirements[*requirement].conflict).map(Step::Release));
     }
 
     fn hold(&mut self, package: Package) {
         for &requirement in &self.universe.packages[package].depends {
             let entry = &self.universe.requirements[requirement];
-            if let Some(owner) = self.owner[entry.name].filter(|_| !entry.dependency.conflict) {
+            if let Some(owner) = self.owner[entry.name].filter(|_| !entry.conflict) {
                 self.holders[owner] += 1;
             }
         }

@@ -47,7 +47,7 @@ impl Search<'_> {
             }
         }
         for &requirement in &entry.depends {
-            if !universe.requirements[requirement].dependency.conflict && self.holds(Rule::Depends(package, requirement)) {
+            if !universe.requirements[requirement].conflict && self.holds(Rule::Depends(package, requirement)) {
                 self.narrow(requirement, package)?;
             }
         }

@@ -139,6 +139,7 @@ pub(crate) struct Search<'u> {
     pub(crate) needed: Vec<(Package, Requirement)>,
     /// Packages whose `install_if` may have come true.
     pub(crate) armed: Vec<Package>,
+    is_armed: Table<Package, bool>,
     pub(crate) standings: Table<Package, Standing>,
     standings_before: Vec<(Package, Standing)>,
     /// Whether there are neither tags nor flags, so that every standing is the same.
@@ -182,6 +183,7 @@ impl<'u> Search<'u> {
             wanted: Table::filled(0, requirements),
             needed: Vec::new(),
             armed: Vec::new(),
+            is_armed: Table::filled(false, packages),
             standings: Table::filled(ordinary, packages),
             standings_before: Vec::new(),
             plain,
@@ -290,7 +292,9 @@ impl<'u> Search<'u> {
         }
         self.head = self.head.min(self.trail.len());
         self.needed.truncate(mark.needed);
-        self.armed.truncate(mark.armed);
+        for triggered in self.armed.drain(mark.armed..) {
+            self.is_armed[triggered] = false;
+        }
         while self.standings_before.len() > mark.standings {
             let Some((package, standing)) = self.standings_before.pop() else { break };
             self.standings[package] = standing;
@@ -311,13 +315,17 @@ impl<'u> Search<'u> {
             self.held[requirement] += 1;
         }
         for &requirement in &entry.depends {
-            if !universe.requirements[requirement].dependency.conflict && self.holds(Rule::Depends(package, requirement)) {
+            if !universe.requirements[requirement].conflict && self.holds(Rule::Depends(package, requirement)) {
                 self.wanted[requirement] += 1;
                 self.needed.push((package, requirement));
             }
         }
         for &requirement in &entry.satisfies {
-            self.armed.extend_from_slice(&universe.requirements[requirement].triggers);
+            for &triggered in &universe.requirements[requirement].triggers {
+                if !std::mem::replace(&mut self.is_armed[triggered], true) {
+                    self.armed.push(triggered);
+                }
+            }
         }
         if !self.plain {
             self.hand_down(package);
@@ -336,7 +344,7 @@ impl<'u> Search<'u> {
             self.held[requirement] -= 1;
         }
         for &requirement in &entry.depends {
-            if !self.universe.requirements[requirement].dependency.conflict && self.holds(Rule::Depends(package, requirement)) {
+            if !self.universe.requirements[requirement].conflict && self.holds(Rule::Depends(package, requirement)) {
                 self.wanted[requirement] -= 1;
             }
         }

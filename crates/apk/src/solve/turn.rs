@@ -35,6 +35,8 @@ enum Phase {
 struct Walk<'u> {
     universe: &'u Universe<'u>,
     seen: Table<Package, bool>,
+    /// How many of a package's triggers and provided names have been looked at, through whichever name.
+    looked_at: Table<Package, usize>,
 }
 
 impl Turns {
@@ -44,7 +46,7 @@ impl Turns {
         for name in request.marks.iter().filter_map(|mark| universe.find(&mark.name)) {
             marked[name] = true;
         }
-        let mut walk = Walk { universe, seen: Table::filled(false, universe.packages.len()) };
+        let mut walk = Walk { universe, seen: Table::filled(false, universe.packages.len()), looked_at: Table::filled(0, universe.packages.len()) };
         let mut reached = Table::filled(false, universe.names.len());
         let mut last = 0;
         let mut stack = Vec::new();
@@ -106,11 +108,14 @@ impl Walk<'_> {
             let provider = &universe.packages[package];
             let found = match frame.phase {
                 Phase::Depends if frame.read == 0 && std::mem::replace(&mut self.seen[package], true) => None,
-                Phase::Depends => provider.depends.get(frame.read).map(|&requirement| universe.requirements[requirement].name),
+                Phase::Depends => provider.depends_on.get(frame.read).copied(),
                 Phase::InstallIf => provider.install_if.get(frame.read).map(|&requirement| universe.requirements[requirement].name),
                 Phase::Triggers | Phase::Provided => {
                     let triggers = &universe.names[provider.name].triggers;
-                    triggers.get(frame.read).copied().or_else(|| provider.offers.get(1 + frame.read - triggers.len()).map(|offer| offer.0))
+                    let at = &mut self.looked_at[package];
+                    let found = triggers.get(*at).copied().or_else(|| provider.offers.get(1 + *at - triggers.len()).map(|offer| offer.0));
+                    *at += usize::from(found.is_some());
+                    found
                 }
             };
             if found.is_some() {

@@ -58,6 +58,8 @@ pub(crate) struct PackageEntry<'a> {
     /// What it depends on, in its order, `!` ones among them.
     pub(crate) depends: Vec<Requirement>,
     pub(crate) install_if: Vec<Requirement>,
+    /// The names in `depends`: the walk over everything reads them in one go.
+    pub(crate) depends_on: Vec<Name>,
     /// Requirements that it satisfies.
     pub(crate) satisfies: Vec<Requirement>,
     /// Requirements that it stands against: those it would satisfy but for its version, and `!` ones that name it.
@@ -79,6 +81,8 @@ pub(crate) struct PackageEntry<'a> {
 pub(crate) struct RequirementEntry<'a> {
     pub(crate) name: Name,
     pub(crate) dependency: &'a Dependency,
+    /// Whether it is `!name`.
+    pub(crate) conflict: bool,
     /// The packages that satisfy it (for `!name`: none).
     pub(crate) candidates: Vec<Package>,
     /// The packages that may not stand beside one that asks for this.
@@ -264,6 +268,7 @@ impl<'a> Universe<'a> {
                     triggers.push(own);
                 }
             }
+            self.packages[package].depends_on = depends.iter().map(|requirement| self.requirements[*requirement].name).collect();
             self.packages[package].depends = depends;
             self.packages[package].install_if = install_if;
         }
@@ -288,7 +293,7 @@ impl<'a> Universe<'a> {
         }
         let (candidates, rejects) = self.divide(name, dependency);
         let (owners, triggers) = (Vec::new(), Vec::new());
-        let requirement = self.requirements.push(RequirementEntry { name, dependency, candidates, rejects, owners, triggers });
+        let requirement = self.requirements.push(RequirementEntry { name, dependency, conflict: dependency.conflict, candidates, rejects, owners, triggers });
         self.names[name].requirements.push(requirement);
         known.insert(key, requirement);
         requirement
@@ -330,6 +335,7 @@ impl<'a> PackageEntry<'a> {
             offers: Vec::new(),
             depends: Vec::new(),
             install_if: Vec::new(),
+            depends_on: Vec::new(),
             satisfies: Vec::new(),
             against: Vec::new(),
             sources: Vec::new(),
