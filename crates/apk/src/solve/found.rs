@@ -2,7 +2,8 @@
 //!
 //! A package is *founded* where the world, or a founded package, needs a name for which it may be chosen, and where a tag that those
 //! allow has it. One that is there for its `install_if` is founded, too, but does not count as the choice of anybody for a name that
-//! it only provides. What provides a name without version and priority may serve it, but never comes in for that reason: so a need
+//! it only provides. (A rule that is left out while explaining is still a reason: so leaving out more never takes an answer away.)
+//! What provides a name without version and priority may serve it, but never comes in for that reason: so a need
 //! may be served by a package that nothing founds, and then the answer is none.
 
 use super::request::Flags;
@@ -64,8 +65,8 @@ impl Search<'_> {
         let nothing = || Table::filled(false, packages);
         let mut founded = Founded { asked: nothing(), needed: nothing(), triggered: nothing(), pins: Table::filled(1, packages) };
         let mut changed: Vec<Package> = Vec::new();
-        for (at, want) in self.wants.iter().enumerate() {
-            let Some(name) = want.name.filter(|_| !want.dependency.conflict && self.holds(Rule::Want(at))) else { continue };
+        for want in &self.wants {
+            let Some(name) = want.name.filter(|_| !want.dependency.conflict) else { continue };
             for &candidate in &want.candidates {
                 founded.asked[candidate] |= self.may_serve(candidate, name);
                 founded.pins[candidate] |= want.pin;
@@ -102,9 +103,6 @@ impl Search<'_> {
     /// Looks again at all that a founded package depends on.
     fn pass_on(&self, package: Package, founded: &mut Founded, changed: &mut Vec<Package>) {
         for &requirement in &self.universe.packages[package].depends {
-            if !self.holds(Rule::Depends(package, requirement)) {
-                continue;
-            }
             let entry = &self.universe.requirements[requirement];
             for &candidate in &entry.candidates {
                 let pins = founded.pins[candidate] | founded.pins[package];
@@ -134,10 +132,7 @@ let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && sel
         let entry = &self.universe.packages[package];
         let strong =
             entry.satisfies.iter().filter(move |requirement| self.may_serve(package, self.universe.requirements[**requirement].name));
-        strong.flat_map(move |&requirement| {
-            let owners = self.universe.requirements[requirement].owners.iter().copied();
-            owners.filter(move |owner| self.holds(Rule::Depends(*owner, requirement)))
-        })
+        strong.flat_map(|requirement| self.universe.requirements[*requirement].owners.iter().copied())
     }
 
     fn is_newly_triggered(&self, package: Package, founded: &Founded) -> bool {

@@ -16,6 +16,7 @@ pub mod check;
 pub mod command;
 mod culprit;
 mod decide;
+mod explain;
 mod found;
 mod learn;
 mod order;
@@ -88,17 +89,27 @@ pub struct Present {
     pub tag: Option<String>,
 }
 
-/// There is no answer.
+/// There is no answer. Displays the reasons in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsolvable {
+    /// Why, in sentences. All of them together leave no way; without any one of them there would be one.
+    pub reasons: Vec<String>,
     /// On what it fails, as apk reports it.
     pub culprits: Vec<Culprit>,
 }
 
+impl Unsolvable {
+    /// Returns apk's report: the packages that would be taken and what they break.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let culprits = self.culprits.iter().map(|culprit| format!("\n{culprit}")).collect::<String>();
+        format!("unable to select packages:{culprits}")
+    }
+}
+
 impl fmt::Display for Unsolvable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unable to select packages:")?;
-        self.culprits.iter().try_for_each(|culprit| write!(f, "\n{culprit}"))
+        write!(f, "no set of packages fits: {}", self.reasons.join("; "))
     }
 }
 

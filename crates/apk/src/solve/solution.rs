@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::Unsolvable;
 use super::culprit::Inquest;
+use super::explain::explain;
 use super::order::{Exchange, order};
 use super::request::{Flags, Request, World};
 use super::state::Search;
@@ -94,7 +95,7 @@ impl<'a> Universe<'a> {
     fn inquire(&self, request: &Request) -> Unsolvable {
         let mut search = Search::new(self, request);
         let packages = search.run_in_spite();
-        Unsolvable { culprits: Inquest::hold(&search, &packages) }
+        Unsolvable { reasons: explain(self, request), culprits: Inquest::hold(&search, &packages) }
     }
 
     /// Puts packages in order and says what is to be done with each.

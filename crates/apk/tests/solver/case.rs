@@ -131,7 +131,7 @@ impl Case {
                 }
                 write!(text, "{}", Transcript::new(&solution).verbose(flags.verbose)).unwrap();
             }
-            Err(error) => write!(text, "ERROR: {error}").unwrap(),
+            Err(error) => write!(text, "ERROR: {}", error.report()).unwrap(),
         }
         Ok(text)
     }
