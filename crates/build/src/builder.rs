@@ -195,7 +195,8 @@ impl<'a> Builder<'a> {
         let (run, ran, run_key) = self.run(prepared)?;
         let recipe = &prepared.definition.recipe;
         let origin = &recipe.name;
-        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, epoch: prepared.epoch };
+        let fixes = prepared.definition.fixes.as_ref();
+        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
         let emitted = emit::emit(&about, &run.outputs, self.store);

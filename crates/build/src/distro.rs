@@ -9,13 +9,17 @@ use spec::pipeline::Folder;
 use spec::recipe::{self, Recipe};
 use spec::{Context, Diagnostics, package::LoadError};
 
+use crate::fixes;
+
 /// One definition: what it means and where it lies.
 #[derive(Debug)]
 pub struct Definition {
     /// What it means.
     pub recipe: Recipe,
-    /// Its folder, which holds `package.yaml` and maybe `files/`.
+    /// Its folder, which holds `package.yaml` and maybe `files/` and `fixes.yaml`.
     pub folder: PathBuf,
+    /// What became of the patches that others carry for the revision it pins.
+    pub fixes: Option<spec::fixes::Fixes>,
 }
 
 /// A definition that holds mistakes.
@@ -122,7 +126,13 @@ impl Distro {
             Ok(recipe) if recipe.name.as_str() != folder_name => {
                 return Err(DistroError::FolderName { path, folder: folder_name, name: recipe.name });
             }
-            Ok(recipe) if recipe.supported => drop(self.definitions.insert(recipe.name.clone(), Definition { recipe, folder })),
+            Ok(recipe) if recipe.supported => match fixes::beside(&folder, &recipe) {
+                Ok(fixes) => drop(self.definitions.insert(recipe.name.clone(), Definition { recipe, folder, fixes })),
+                Err(LoadError::Mistakes { path, text, diagnostics }) => {
+                    self.mistaken.insert(folder_name, Mistaken { path, text, diagnostics });
+                }
+                Err(error) => return Err(error.into()),
+            },
             Ok(recipe) => {
                 self.unsupported.insert(recipe.name);
             }

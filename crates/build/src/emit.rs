@@ -8,11 +8,13 @@ use attest::spdx::{self, Checksum, Component, Source, SourceKind, SpdxError};
 use base::tree::{Entry, Kind, TreePath};
 use base::{Dependency, DependencyError, Digest, PackageName, Store, StoreError, Version};
 use source::Expected;
+use spec::fixes::Fixes;
 use spec::recipe::{Recipe, Scriptlets};
 
 use crate::action::{Action as _, Emit, EmitResult, Emitted};
 use crate::analyse::{self, AnalyseError, Analysis, Content, Libraries};
 use crate::distro::{Product, products};
+use crate::fixes::{self, Applied};
 use crate::lint::{self, Finding, Severity};
 use crate::output::{Output, OutputError};
 use crate::setcap::{self, SetCapError};
@@ -108,6 +110,7 @@ pub(crate) struct About<'a> {
     pub(crate) recipe: &'a Recipe,
     pub(crate) jobs: &'a [Job],
     pub(crate) distro: &'a spec::distro::Distro,
+    pub(crate) fixes: Option<&'a Fixes>,
     pub(crate) epoch: i64,
 }
 
@@ -128,7 +131,7 @@ impl About<'_> {
             })
         };
         let source = |fetch: &Fetch| serde_json::json!([fetch.expected, fetch.uri, fetch.purl]);
-        serde_json::json!({
+        let mut key = serde_json::json!({
             "version": recipe.full_version(),
             "copyright": recipe.copyright,
             "cpe": recipe.cpe,
@@ -137,7 +140,11 @@ impl About<'_> {
             "patches": patches(self.jobs),
             "distro": [&self.distro.id, &self.distro.name],
             "home-url": self.distro.home_url,
-        })
+        });
+        if let Some(fixes) = self.fixes {
+            key["fixes"] = serde_json::json!(fixes::applied(fixes));
+        }
+        key
     }
 }
 
@@ -308,17 +315,6 @@ fn patches(jobs: &[Job]) -> Vec<&str> {
 
 fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> {
     let recipe = about.recipe;
-    let source = |fetch: &Fetch| Source {
-        name: if fetch.purl.0.is_empty() { fetch.file_name.clone() } else { fetch.purl.0.clone() },
-        version: Some(fetch.purl.1.clone()).filter(|version| !version.is_empty()),
-        kind: if fetch.unpack.is_some() { SourceKind::Archive } else { SourceKind::File },
-        locations: vec![fetch.uri.clone()],
-        checksums: match &fetch.expected {
-            Expected::Sha256(digest) => vec![Checksum::sha256(digest)],
-            Expected::Sha512(_) => Vec::new(),
-        },
-        note: fetch.uri.starts_with("debian:").then(|| format!("as distributed by Debian: {}", fetch.uri)),
-    };
     let attestations: Vec<&str> = recipe.copyright.iter().filter_map(|one| one.attestation.as_deref()).collect();
     let component = Component {
         name: product.name.to_string(),
@@ -333,12 +329,52 @@ fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> 
         homepage: Some(product.url.to_owned()).filter(|url| !url.is_empty()),
         origin: (product.name != &recipe.name).then(|| recipe.name.to_string()),
         cpe: recipe.cpe.as_ref().map(|cpe| cpe_name(recipe, cpe)),
-        sources: sources::pinned(about.jobs).map(source).collect(),
+        sources: came_from(about),
         linked: Vec::new(),
     };
     let namespace = about.distro.home_url.as_deref().unwrap_or(spdx::DEFAULT_NAMESPACE);
     let error = |source| EmitError::Sbom { package: product.name.clone(), source };
     Ok(spdx::package(&component, about.epoch, namespace).map_err(error)?.to_json().into_bytes())
+}
+
+/// Everything a package is made of: what the steps fetch, and the patches that lie in it.
+fn came_from(about: &About<'_>) -> Vec<Source> {
+    let fetched: Vec<&Fetch> = sources::pinned(about.jobs).collect();
+    let applied = about.fixes.map(fixes::applied).unwrap_or_default();
+    // The first archive that carries no patches is what they change.
+    let carries = |fetch: &Fetch| applied.iter().any(|one| one.uri == fetch.uri);
+    let of = fetched.iter().position(|fetch| fetch.unpack.is_some() && !carries(fetch));
+    let patch = |one: &Applied<'_>| SourceKind::Patch { of, fixes: one.cves.clone() };
+    let by_debian = |uri: &str| uri.starts_with("debian:").then(|| format!("as distributed by Debian: {uri}"));
+    let file = |fetch: &&Fetch| Source {
+        name: if fetch.purl.0.is_empty() { fetch.file_name.clone() } else { fetch.purl.0.clone() },
+        version: Some(fetch.purl.1.clone()).filter(|version| !version.is_empty()),
+        kind: match applied.iter().find(|one| one.inside.is_none() && one.uri == fetch.uri) {
+            Some(one) => patch(one),
+            None if fetch.unpack.is_some() => SourceKind::Archive,
+            None => SourceKind::File,
+        },
+        locations: vec![fetch.uri.clone()],
+        checksums: match &fetch.expected {
+            Expected::Sha256(digest) => vec![Checksum::sha256(digest)],
+            Expected::Sha512(_) => Vec::new(),
+        },
+        note: by_debian(&fetch.uri),
+    };
+    let inside = applied.iter().filter_map(|one| {
+        let path = one.inside.as_ref()?;
+        let carrier = fetched.iter().find(|fetch| fetch.uri == one.uri)?;
+        let note = by_debian(one.uri).unwrap_or_else(|| one.uri.to_owned());
+        Some(Source {
+            name: one.patch.to_owned(),
+            version: None,
+            kind: patch(one),
+            locations: vec![format!("{}#{path}", one.uri)],
+            checksums: Vec::new(),
+            note: Some(format!("{path} in the file with {}; {note}", carrier.expected)),
+        })
+    });
+    fetched.iter().map(file).chain(inside).collect()
 }
 
 /// The CPE 2.3 name (NISTIR 7695, section 6.2).

@@ -21,6 +21,7 @@ mod emit;
 mod environment;
 mod error;
 mod files;
+pub mod fixes;
 mod graph;
 pub mod lineage;
 mod lint;

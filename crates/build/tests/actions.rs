@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ("a_test_that_failed_is_run_again", a_test_that_failed_is_run_again),
         ("what_no_package_may_hold_is_refused", what_no_package_may_hold_is_refused),
         ("a_missing_package_is_named", a_missing_package_is_named),
+        ("the_sbom_says_which_holes_are_closed", the_sbom_says_which_holes_are_closed),
         ("root_and_an_ordinary_user_give_equal_content", root_and_an_ordinary_user_give_equal_content),
         ("a_build_that_was_killed_goes_on_and_is_right", a_build_that_was_killed_goes_on_and_is_right),
     ];
@@ -77,6 +78,52 @@ fn editing_a_description_emits_and_runs_nothing() {
     assert_ne!(content(&bench, "lib"), before);
     bench.edit("lib", "Another text", "A test");
     assert_eq!(bench.outcomes("lib"), "lib cached", "what was made before is still known");
+}
+
+const PATCH: &str = "--- a/text\n+++ b/text\n@@ -1 +1 @@\n-with a hole\n+without\n";
+
+/// A definition that pins a file and an archive with a patch for it, and its `fixes.yaml`.
+fn patched(bench: &Bench) -> std::path::PathBuf {
+    let upstream = common::tar(&[("demo-1/text", "with a hole\n")]);
+    let carrier = common::tar(&[("debian/patches/series", "hole.patch\n"), ("debian/patches/hole.patch", PATCH)]);
+    let fetch = |name: &str, bytes: &[u8], strip: u8| {
+        let digest = bench.store.put(bytes).unwrap().hex();
+        format!("  - uses: fetch\n    with:\n      uri: debian:pool/{name}\n      expected-sha256: {digest}\n      strip-components: {strip}\n")
+    };
+    let steps = fetch("demo_1.orig.tar.gz", &upstream, 1) + &fetch("demo_1-1.debian.tar.xz", &carrier, 0);
+    let patch = "  - uses: patch\n    with:\n      patches: debian/patches/hole.patch\n";
+    let install = body("", "mkdir -p ${{targets.destdir}}/usr/share\ncp text ${{targets.destdir}}/usr/share/text");
+    let folder = bench.define("demo", "", &install.replace("pipeline:\n", &format!("pipeline:\n{steps}{patch}")));
+    let fixes = "source: debian:pool/demo_1-1.debian.tar.xz\nfixes:\n  - patch: hole.patch\n    cves: [CVE-2025-1000]\n    applied: 1-r0\n";
+    fs::write(folder.join("fixes.yaml"), fixes).unwrap();
+    folder
+}
+
+fn the_sbom_says_which_holes_are_closed() {
+    let bench = Bench::new();
+    let folder = patched(&bench);
+    assert_eq!(bench.outcomes("demo"), "demo built");
+    let sbom = || {
+        let package = apk::Package::open_blob(&bench.store, &content(&bench, "demo")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        package.extract(dir.path(), &apk::package::Limits::default()).unwrap();
+        assert!(holds(&dir.path().join("usr/share/text"), "without"));
+        attest::spdx::Document::from_json(&fs::read(dir.path().join("var/lib/db/sbom/demo-1-r0.spdx.json")).unwrap(), "demo").unwrap()
+    };
+    let document = sbom();
+    let patch = document.packages.iter().find(|element| element.name == "hole.patch").unwrap();
+    assert_eq!(patch.comment.as_deref(), Some("a patch; fixes CVE-2025-1000"));
+    assert!(patch.source_info.as_ref().unwrap().starts_with("debian/patches/hole.patch in the file with sha256:"));
+    let changes = document.relationships.iter().find(|one| one.relationship_type == attest::spdx::Relation::PATCH_FOR).unwrap();
+    let changed = document.packages.iter().find(|element| element.id == changes.related_spdx_element).unwrap();
+    assert_eq!(changes.spdx_element_id, patch.id);
+    assert!(changed.source_info.as_ref().unwrap().ends_with("demo_1.orig.tar.gz"), "not what carries it");
+    // To learn the number of a hole later runs no step, and packages say it all the same.
+    let path = folder.join("fixes.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("[CVE-2025-1000]", "[CVE-2025-1000, CVE-2025-2000]")).unwrap();
+    assert_eq!(bench.outcomes("demo"), "demo emitted");
+    assert!(sbom().packages.iter().any(|element| element.comment.as_deref() == Some("a patch; fixes CVE-2025-1000, CVE-2025-2000")));
 }
 
 fn a_dependency_rebuilt_to_equal_content_rebuilds_nothing_above() {

@@ -106,16 +106,24 @@ pub(crate) fn apply(text: &[u8], workspace: &Workspace, base: Option<&str>, opti
     diffs.iter().map(|diff| apply_one(diff, workspace, base, options)).collect()
 }
 
+/// The names in a quilt series.
+pub(crate) fn series_names(text: &str) -> impl Iterator<Item = &str> {
+    series_lines(text).filter_map(|line| line.split_whitespace().next())
+}
+
+fn series_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default())
+}
+
 /// Reads a quilt series: one patch a line, maybe with its own `-p`; `#` begins a comment.
 pub(crate) fn series(text: &str, options: Options) -> Vec<(String, Options)> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let entry = |line: &str| {
         let mut words = line.split_whitespace();
         let name = words.next()?.to_owned();
         let strip = words.find_map(|word| word.strip_prefix("-p")?.parse().ok()).unwrap_or(options.strip);
         Some((name, Options { strip, ..options }))
     };
-    lines.filter_map(entry).collect()
+    series_lines(text).filter_map(entry).collect()
 }
 
 fn apply_one(diff: &FileDiff, workspace: &Workspace, base: Option<&str>, options: Options) -> Result<Change, PatchError> {

@@ -233,6 +233,17 @@ pub(crate) fn chain(error: &BuildError) -> String {
     lines.join("\n")
 }
 
+/// An archive of these files.
+pub(crate) fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = base::tarball::Writer::new(Vec::new());
+    for (path, text) in files {
+        let kind = base::tree::Kind::File { size: text.len() as u64, digest: None };
+        let entry = base::tree::Entry::new(base::tree::TreePath::parse(path).unwrap(), kind, 0o644, 1_700_000_000);
+        tar.append(&entry, &Default::default(), &mut text.as_bytes()).unwrap();
+    }
+    tar.finish().unwrap()
+}
+
 /// Whether `path` is a file that holds `text`.
 pub(crate) fn holds(path: &Path, text: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|found| found.contains(text))

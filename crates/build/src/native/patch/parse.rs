@@ -29,6 +29,14 @@ impl FileDiff {
         self.old.is_none() || self.hunks.first().is_some_and(|hunk| hunk.old_start == 0 && hunk.old_count() == 0)
     }
 
+    /// The content of the file at `path`, below the directory that diffs begin with, if it is made by this diff.
+    pub(crate) fn made(&self, path: &str) -> Option<Vec<u8>> {
+        let (_, below) = self.new.as_deref()?.split_once('/')?;
+        let added = |line: &Line| if let Line::Add(text) = line { Some(text.clone()) } else { None };
+        // Against an empty tree every line is added, whatever the diff says of the old file.
+        (below == path).then(|| self.hunks.iter().flat_map(|hunk| hunk.lines.iter().filter_map(added)).flatten().collect())
+    }
+
     /// Whether the file is removed by it.
     pub(super) fn deletes(&self) -> bool {
         self.new.is_none()
