@@ -40,6 +40,8 @@ pub enum SandboxError {
     Identify { path: PathBuf, source: io::Error },
     #[error("cannot read what the command prints")]
     Output { source: io::Error },
+    #[error("the run was stopped")]
+    Stopped,
     #[error(transparent)]
     Setup(#[from] Failure),
 }

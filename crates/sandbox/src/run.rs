@@ -6,8 +6,10 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::error::{Failure, SandboxError};
 use crate::exec::HIDDEN_VERB;
@@ -19,6 +21,9 @@ use crate::system;
 /// What is read of the output at once; a pipe holds as much by default.
 const CHUNK: usize = 64 << 10;
 
+/// How often a run that says nothing looks whether it should stop: soon enough for a person at Ctrl-C.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
 /// The program that becomes the sandbox: it must call [`exec::main`](crate::exec::main) when its next argument
 /// is [`HIDDEN_VERB`], before it starts a thread.
 #[derive(Debug, Clone)]
@@ -27,12 +32,14 @@ pub struct Launcher {
     pub program: PathBuf,
     /// Arguments before [`HIDDEN_VERB`].
     pub arguments: Vec<OsString>,
+    /// Set by anyone to end every run of this launcher: it is killed, and answers [`SandboxError::Stopped`].
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Launcher {
     /// A launcher that takes [`HIDDEN_VERB`] as its first argument.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new() }
+        Self { program: program.into(), arguments: Vec::new(), stop: Arc::default() }
     }
 }
 
@@ -101,7 +108,7 @@ pub(crate) fn ask(launcher: &Launcher, request: &Request, terminal: bool, output
     let (mut running, pipe) = Running::start(launcher, terminal)?;
     // When the launcher is gone already, its missing answer tells more than the broken pipe.
     let asked = message::write(&running.channel, request);
-    let answered = running.collect(pipe, output)?;
+    let answered = running.collect(pipe, &launcher.stop, output)?;
     match answered {
         Ok(reply) => Ok(reply),
         Err(error) => {
@@ -142,10 +149,18 @@ impl Running {
     }
 
     /// Hands the output on until the answer is there, and then what is left of it.
-    fn collect(&mut self, mut pipe: Option<PipeReader>, output: &mut dyn FnMut(&[u8])) -> Result<io::Result<Reply>, SandboxError> {
+    fn collect(
+        &mut self,
+        mut pipe: Option<PipeReader>,
+        stop: &AtomicBool,
+        output: &mut dyn FnMut(&[u8]),
+    ) -> Result<io::Result<Reply>, SandboxError> {
         let failed = |source: io::Error| SandboxError::Output { source };
         let mut chunk = vec![0; CHUNK];
         loop {
+            if stop.load(Ordering::Relaxed) {
+                return Err(SandboxError::Stopped);
+            }
             let (readable, answered) = self.ready(pipe.as_ref()).map_err(failed)?;
             if let Some(reader) = pipe.as_mut().filter(|_| readable) {
                 match reader.read(&mut chunk).map_err(failed)? {
@@ -174,13 +189,13 @@ impl Running {
         Ok(answer)
     }
 
-    /// Waits until the pipe or the channel has something, and says which.
+    /// Waits until the pipe or the channel has something, but not long, and says which.
     fn ready(&self, pipe: Option<&PipeReader>) -> io::Result<(bool, bool)> {
         let mut fds = vec![PollFd::new(&self.channel, PollFlags::IN)];
         if let Some(pipe) = pipe {
             fds.push(PollFd::new(pipe, PollFlags::IN));
         }
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))?;
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, Some(&LOOK)))?;
         let ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
         Ok((ready(1), ready(0)))
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Scene, see};
+use common::{Scene, launcher, see};
 use sandbox::{Bind, Outcome, OverlayMethod, Plan, Root, SandboxError, Step, run};
 
 #[test]
@@ -152,6 +152,21 @@ fn the_loopback_works() {
     // A connection to a closed port is refused by someone; without a loopback it is unreachable.
     let seen = Scene::new().script("exec 3<>/dev/tcp/127.0.0.1/9");
     assert!(seen.output.contains("Connection refused"), "{}", seen.output);
+}
+
+#[test]
+fn a_run_that_is_stopped_ends_with_all_it_started() {
+    let scene = Scene::new();
+    let launcher = launcher();
+    let stop = std::sync::Arc::clone(&launcher.stop);
+    let plan = scene.plan("sleep 4321 & echo started; wait");
+    let mut told = Vec::new();
+    let ended = run(&plan, &launcher, &mut |bytes| {
+        told.extend_from_slice(bytes);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(matches!(ended, Err(SandboxError::Stopped)), "{ended:?}");
+    assert_eq!(told, b"started\n");
 }
 
 #[test]
