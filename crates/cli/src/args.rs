@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::environment;
+
 /// Builds a container undistribution: upstream source, signed packages, distroless images.
 #[derive(Debug, Parser)]
 #[command(name = "undistro", version, propagate_version = true, max_term_width = 100, after_help = EXAMPLES)]
@@ -37,13 +39,13 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
     /// The folder that keeps sources, packages, images and results [default: ~/.cache/undistro].
-    #[arg(long, global = true, value_name = "DIR", env = "UNDISTRO_STORE", help_heading = "Global options")]
+    #[arg(long, global = true, value_name = "DIR", env = environment::STORE.name, help_heading = "Global options")]
     pub(crate) store: Option<PathBuf>,
     /// The folder of definitions [default: the first with a distro.yaml, here or above].
-    #[arg(long, global = true, value_name = "DIR", env = "UNDISTRO_DISTRO", help_heading = "Global options")]
+    #[arg(long, global = true, value_name = "DIR", env = environment::DISTRO.name, help_heading = "Global options")]
     pub(crate) distro: Option<PathBuf>,
     /// How many jobs a build runs at once [default: the number of processors].
-    #[arg(short, long, global = true, value_name = "N", env = "UNDISTRO_JOBS", help_heading = "Global options")]
+    #[arg(short, long, global = true, value_name = "N", env = environment::JOBS.name, help_heading = "Global options")]
     pub(crate) jobs: Option<usize>,
 }
 
@@ -72,6 +74,14 @@ pub(crate) enum Command {
     Lineage(crate::command::lineage::Args),
     /// Read definitions and list every mistake.
     Check(crate::command::check::Args),
+    /// Print the evaluated form of a definition as JSON.
+    Render(crate::command::render::Args),
+    /// Put definitions into canonical order and style.
+    Fmt(crate::command::fmt::Args),
+    /// Print the JSON Schema of a language, for editors.
+    Schema(crate::command::schema::Args),
+    /// Look into, verify and sign apk packages; compare versions; solve.
+    Apk(crate::command::apk::Args),
     /// Open a shell in a package's build root.
     Shell(crate::command::shell::Args),
     /// Make a key for signing packages.

@@ -63,7 +63,11 @@ impl Host for Local {
         let (top, git) = folder.ancestors().find_map(|above| Some((above, git_folder(&above.join(".git"))?)))?;
         let commit = commit(&git)?;
         let below = folder.strip_prefix(top).ok()?.display().to_string();
-        let resource = Resource { name: Some("checkout".to_owned()), digest: BTreeMap::from([("gitCommit".to_owned(), commit)]), ..Resource::default() };
+        let resource = Resource {
+            name: Some("checkout".to_owned()),
+            digest: BTreeMap::from([("gitCommit".to_owned(), commit)]),
+            ..Resource::default()
+        };
         let note = "the commit that was checked out; the files that were used are those listed, by their own digests";
         Some(resource.annotate("kind", kind::CHECKOUT).annotate("folder", below).annotate("note", note))
     }

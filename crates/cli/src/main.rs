@@ -3,11 +3,14 @@
 
 mod args;
 mod command;
+mod definitions;
+mod environment;
 mod failure;
 mod host;
 mod printer;
 mod progress;
 mod project;
+mod replace;
 mod subject;
 mod workshop;
 

@@ -1,5 +1,5 @@
 //! The one door to the terminal: stdout is data, stderr is talk.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this file is the door")]
+#![expect(clippy::print_stderr, reason = "this file is the door")]
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::args::Global;
+use crate::environment;
 use crate::failure::Failure;
 
 /// Prints what commands have to say.
@@ -20,7 +21,7 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
-        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = io::stderr().is_terminal() && environment::NO_COLOR.value().is_none();
         Self { json: global.json, quiet: global.quiet, verbose: global.verbose, colour }
     }
 
@@ -47,6 +48,14 @@ impl Printer {
                 Err(error) => self.warn(&format!("the result can not be written as JSON: {error}")),
             }
         }
+    }
+
+    /// Writes data that has one form only, for programs: as JSON, with `--json` or without.
+    pub(crate) fn data<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| Failure::fault(&error))?;
+        text.push(b'\n');
+        self.raw(&text);
+        Ok(())
     }
 
     /// Writes bytes that are data in themselves: a completion script, a file.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use base::Store;
 
 use crate::args::Global;
+use crate::environment::{self, Variable};
 use crate::failure::{Failure, Message};
 
 /// The file that marks a folder of definitions.
@@ -36,9 +37,9 @@ pub(crate) fn store_path(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(named) = &global.store {
         return Ok(named.clone());
     }
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+    let folder = |variable: Variable| variable.value().map(PathBuf::from);
+    folder(environment::CACHE)
+        .or_else(|| folder(environment::HOME).map(|home| home.join(".cache")))
         .map(|cache| cache.join("undistro"))
         .ok_or_else(|| Failure::Input(Message::text("there is no place for the store: HOME is not set").hint("name a folder with --store")))
 }
@@ -55,7 +56,7 @@ pub(crate) fn store(global: &Global) -> Result<Store, Failure> {
 
 /// Returns the base URL of the Debian mirror: named by the environment, or the one that the host's apt uses.
 pub(crate) fn debian_mirror() -> Option<String> {
-    if let Some(named) = std::env::var("UNDISTRO_DEBIAN_MIRROR").ok().filter(|url| !url.is_empty()) {
+    if let Some(named) = environment::DEBIAN_MIRROR.text() {
         return Some(named);
     }
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];

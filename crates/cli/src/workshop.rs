@@ -12,6 +12,7 @@ use build::{Builder, Distro, DistroError};
 use source::{Fetcher, Location, Settings};
 
 use crate::args::Global;
+use crate::environment;
 use crate::failure::{Failure, Message, with_usual_hints};
 use crate::host::Local;
 use crate::printer::Printer;
@@ -22,7 +23,7 @@ use crate::project;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct FetchArgs {
     /// A folder or URL laid out by digest, as `undistro source mirror` writes it; asked before any other place.
-    #[arg(long = "mirror", value_name = "DIR|URL", env = "UNDISTRO_MIRROR", value_delimiter = ' ')]
+    #[arg(long = "mirror", value_name = "DIR|URL", env = environment::MIRROR.name, value_delimiter = ' ')]
     mirrors: Vec<Location>,
     /// Use only what this machine has.
     #[arg(long)]
@@ -66,7 +67,8 @@ impl Workshop {
     pub(crate) fn with_builder<T>(&self, work: impl FnOnce(&Builder<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
         let fetcher = self.fetcher()?;
         let seeds = self.seeds(&fetcher)?;
-        let launcher = crate::command::launch::launcher();
+        let mut launcher = crate::command::launch::launcher();
+        launcher.stop = Arc::clone(&self.stop);
         work(&Builder {
             distro: &self.distro,
             store: &self.store,
@@ -117,15 +119,8 @@ fn settings(fetch: &FetchArgs) -> Result<Settings, Failure> {
         Some(url) => Some(url.parse::<Location>().map_err(|error| Failure::input(&error))?),
         None => None,
     };
-    let proxy =
-        ["https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
-    Ok(Settings {
-        mirrors: fetch.mirrors.clone(),
-        debian,
-        offline: fetch.offline,
-        proxy: proxy.filter(|url| !url.is_empty()),
-        ..Settings::default()
-    })
+    let proxy = environment::PROXIES.into_iter().find_map(environment::Variable::text);
+    Ok(Settings { mirrors: fetch.mirrors.clone(), debian, offline: fetch.offline, proxy, ..Settings::default() })
 }
 
 /// The first Ctrl-C asks to stop, which keeps what is finished; a second ends at once.

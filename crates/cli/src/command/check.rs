@@ -1,4 +1,4 @@
-//! `undistro check`: reads definitions and lists every mistake.
+//! `undistro check`: reads definitions, lists every mistake, and mends those that can be mended safely.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,12 @@ use base::Arch;
 use rayon::prelude::*;
 use serde::Serialize;
 use spec::pipeline::Folder;
-use spec::{Context, Diagnostics, Located};
+use spec::schema::Language;
+use spec::{Context, Diagnostics, Located, Severity};
 
 use super::compose::Beside;
 use crate::args::Global;
+use crate::definitions::{self, Found, PipelineArgs};
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
 
@@ -19,9 +21,11 @@ use crate::printer::Printer;
 Examples:
   undistro check distro                           a whole folder
   undistro check --arch aarch64 nginx.yaml        one definition, for another architecture
+  undistro check --fix nginx.yaml                 mend what can be mended safely, list the rest
   undistro check --json distro                    findings as data
+  undistro check --format sarif distro > a.sarif  findings as code hosts read them
 
-Exit codes: 0 clean, 1 findings, 2 something can not be read.")]
+Exit codes: 0 no errors (warnings are listed), 1 errors, 2 something can not be read.")]
 pub(crate) struct Args {
     /// Definitions, or folders of them.
     #[arg(required = true, value_name = "PATH")]
@@ -29,129 +33,175 @@ pub(crate) struct Args {
     /// The architecture to evaluate for; may be given more than once [default: this machine's].
     #[arg(long, value_name = "ARCH")]
     arch: Vec<Arch>,
-    /// A folder of pipelines, searched before those beside the definitions.
-    #[arg(long, value_name = "DIR")]
-    pipeline_dir: Vec<PathBuf>,
+    /// How findings are written [default: text, or json with --json].
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Mend what can be mended without changing what else a file says, and list what is left.
+    #[arg(long)]
+    fix: bool,
+    #[command(flatten)]
+    pipelines: PipelineArgs,
 }
 
-/// What kind of definition a file holds, by the keys at its top.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Kind {
-    Package,
-    Image,
-    Pipeline,
-    Distro,
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// With the lines they are about.
+    Text,
+    /// As one object.
+    Json,
+    /// As SARIF 2.1.0.
+    Sarif,
 }
 
-#[derive(Debug, Serialize)]
+/// What was found, as JSON.
+#[derive(Debug, Default, Serialize)]
 struct Report {
     files: usize,
     errors: usize,
     warnings: usize,
+    fixed: usize,
     findings: Vec<Located>,
+    unreadable: Vec<Unreadable>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unreadable {
+    file: PathBuf,
+    reason: String,
+}
+
+/// What came of one definition.
+struct Checked {
+    text: String,
+    found: Diagnostics,
+    fixed: usize,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let mut files = Vec::new();
-    for path in &args.paths {
-        collect(path, &mut files)?;
-    }
-    let folders = pipeline_folders(args, global);
-    let pipelines = Folder::new(folders.clone());
-    let archs = if args.arch.is_empty() { vec![Arch::host().unwrap_or(Arch::X86_64)] } else { args.arch.clone() };
-    let results: Vec<_> = files.par_iter().map(|file| check_file(file, &archs, &pipelines, &folders)).collect();
+    let format = args.format.unwrap_or(if global.json { Format::Json } else { Format::Text });
+    let files = definitions::collect(&args.paths)?;
+    let check = Check::new(args, global);
+    let results: Vec<_> = files.par_iter().map(|file| check.file(file)).collect();
 
-    let mut report = Report { files: 0, errors: 0, warnings: 0, findings: Vec::new() };
+    let mut report = Report::default();
     for (file, result) in files.iter().zip(results) {
-        let Some((text, found)) = result? else { continue };
-        report.files += 1;
-        let name = file.display().to_string();
-        if !found.is_empty() {
-            printer.line(found.render(&name, &text).trim_matches('\n'));
+        let name = file.path.display().to_string();
+        match result {
+            Ok(None) => {}
+            Ok(Some(checked)) => {
+                report.files += 1;
+                report.fixed += checked.fixed;
+                if format == Format::Text && !checked.found.is_empty() {
+                    printer.raw(format!("{}\n", checked.found.render(&name, &checked.text).trim_matches('\n')).as_bytes());
+                }
+                report.findings.extend(checked.found.located(&name, &checked.text));
+            }
+            Err(reason) => report.unreadable.push(Unreadable { file: file.path.clone(), reason }),
         }
-        report.findings.extend(found.located(&name, &text));
     }
-    report.errors = report.findings.iter().filter(|finding| finding.severity == spec::Severity::Error).count();
+    report.errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     report.warnings = report.findings.len() - report.errors;
-    printer.json(&report);
-    printer.talk(format!("{} definitions, {} errors, {} warnings", report.files, report.errors, report.warnings));
-    if report.files == 0 {
-        return Err(Failure::Input(Message::text("there is no definition in what was named")));
-    }
-    if report.errors > 0 { Err(Failure::Said) } else { Ok(()) }
+    tell(&report, format, args.fix, printer)?;
+    verdict(&report)
 }
 
-/// Collects YAML files; below a folder, in order of name.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
+fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result<(), Failure> {
+    match format {
+        Format::Text => {}
+        Format::Json => printer.data(report)?,
+        Format::Sarif => printer.data(&spec::sarif(&report.findings, env!("CARGO_PKG_VERSION")))?,
     }
-    let entries = fs_err::read_dir(path).and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>());
-    let mut entries = entries.map_err(|error| Failure::input(&error))?;
-    entries.sort();
-    for entry in entries {
-        let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let is_yaml = entry.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-        if !hidden && (entry.is_dir() || is_yaml) {
-            collect(&entry, files)?;
-        }
+    for unreadable in &report.unreadable {
+        printer.warn(&unreadable.reason);
+    }
+    let fixed = if fix { format!(", {} mended", report.fixed) } else { String::new() };
+    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let (files, errors, warnings) = (count(report.files, "definition"), count(report.errors, "error"), count(report.warnings, "warning"));
+    printer.talk(format!("{files}, {errors}, {warnings}{fixed}"));
+    let mendable = report.findings.iter().filter(|finding| finding.fix.is_some()).count();
+    if mendable > 0 && !fix {
+        printer.talk(format!("{mendable} of them can be mended by --fix"));
     }
     Ok(())
 }
 
-/// The folders that pipelines are searched in: named, beside the definitions, and the distribution's own.
-fn pipeline_folders(args: &Args, global: &Global) -> Vec<PathBuf> {
-    let mut folders = args.pipeline_dir.clone();
-    for path in &args.paths {
-        folders.extend(path.ancestors().map(|above| above.join("pipelines")).filter(|folder| folder.is_dir()));
+fn verdict(report: &Report) -> Result<(), Failure> {
+    match report.unreadable.len() {
+        0 if report.files == 0 => Err(Failure::Input(Message::text("there is no definition in what was named"))),
+        0 if report.errors > 0 => Err(Failure::Said),
+        0 => Ok(()),
+        1 => Err(Failure::Input(Message::text("a file can not be read"))),
+        n => Err(Failure::Input(Message::text(format!("{n} files can not be read")))),
     }
-    folders.extend(crate::project::distro(global).ok().map(|distro| distro.join("pipelines")));
-    folders.dedup();
-    folders
 }
 
-type Checked = Option<(String, Diagnostics)>;
-
-fn check_file(file: &Path, archs: &[Arch], pipelines: &Folder, folders: &[PathBuf]) -> Result<Checked, Failure> {
-    let text = spec::package::read_text(file).map_err(|error| Failure::input(&error))?;
-    let Some(kind) = kind(file, &text, folders) else { return Ok(None) };
-    let found = match kind {
-        Kind::Package => packages(&text, archs, pipelines),
-        Kind::Image => image(file, &text),
-        Kind::Pipeline => spec::pipeline::parse(&file.display().to_string(), &text).err().unwrap_or_default(),
-        Kind::Distro => spec::distro::parse(&text).err().unwrap_or_default(),
-    };
-    Ok(Some((text, found)))
+/// What checking depends on.
+struct Check {
+    archs: Vec<Arch>,
+    folders: Vec<PathBuf>,
+    pipelines: Folder,
+    fix: bool,
 }
 
-fn packages(text: &str, archs: &[Arch], pipelines: &Folder) -> Diagnostics {
-    let mut found = Diagnostics::new();
-    for arch in archs {
-        let context = Context::new(*arch, pipelines);
-        found.extend(spec::check(text, &context).map_or_else(|found| found, |recipe| recipe.warnings));
+impl Check {
+    fn new(args: &Args, global: &Global) -> Self {
+        let folders = definitions::pipeline_folders(&args.pipelines, &args.paths, global);
+        let archs = if args.arch.is_empty() { vec![Arch::host().unwrap_or(Arch::X86_64)] } else { args.arch.clone() };
+        Self { archs, pipelines: definitions::pipelines(&folders), folders, fix: args.fix }
     }
-    found
+
+    /// Checks one file; nothing if it is no definition, the reason if it can not be read or written.
+    fn file(&self, file: &Found) -> Result<Option<Checked>, String> {
+        let said = |error: &(dyn std::error::Error + 'static)| Message::of(error).chain.join(": ");
+        let text = spec::package::read_text(&file.path).map_err(|error| said(&error))?;
+        let Some(language) = definitions::language(file, &text, &self.folders) else { return Ok(None) };
+        let found = self.text(language, &file.path, &text);
+        if !self.fix {
+            return Ok(Some(Checked { text, found, fixed: 0 }));
+        }
+        let checked = self.mend(language, &file.path, &text, found);
+        if checked.text != text {
+            crate::replace::file(&file.path, checked.text.as_bytes()).map_err(|error| said(&error))?;
+        }
+        Ok(Some(checked))
+    }
+
+    /// Mends until nothing is left that can be: changes that overlap are made one after the other.
+    fn mend(&self, language: Language, path: &Path, text: &str, found: Diagnostics) -> Checked {
+        let mut checked = Checked { text: text.to_owned(), found, fixed: 0 };
+        loop {
+            let (text, fixed) = checked.found.mend(&checked.text);
+            let found = self.text(language, path, &text);
+            // Each change must leave less to mend, or it would go on for ever.
+            if fixed == 0 || found.len() >= checked.found.len() {
+                return checked;
+            }
+            checked = Checked { text, found, fixed: checked.fixed + fixed };
+        }
+    }
+
+    fn text(&self, language: Language, path: &Path, text: &str) -> Diagnostics {
+        match language {
+            Language::Package => self.package(text),
+            Language::Image => image(path, text),
+            Language::Pipeline => spec::pipeline::parse(&path.display().to_string(), text).err().unwrap_or_default(),
+            Language::Distro => spec::distro::parse(text).err().unwrap_or_default(),
+        }
+    }
+
+    fn package(&self, text: &str) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        for arch in &self.archs {
+            let context = Context::new(*arch, &self.pipelines);
+            found.extend(spec::check(text, &context).map_or_else(|found| found, |recipe| recipe.warnings));
+        }
+        found
+    }
 }
 
-fn image(file: &Path, text: &str) -> Diagnostics {
-    let beside = Beside(file.parent().map(Path::to_owned).unwrap_or_default());
+fn image(path: &Path, text: &str) -> Diagnostics {
+    let beside = Beside(path.parent().map(Path::to_owned).unwrap_or_default());
     let evaluated = spec::image::parse(text).and_then(|image| spec::image::evaluate(&image, &beside, Arch::host()).map(|_| image.warnings));
     evaluated.unwrap_or_else(|found| found)
-}
-
-fn kind(file: &Path, text: &str, pipeline_folders: &[PathBuf]) -> Option<Kind> {
-    let has = |key: &str| text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-    if file.file_name().is_some_and(|name| name == "distro.yaml") {
-        return Some(Kind::Distro);
-    }
-    let below_pipelines = pipeline_folders.iter().any(|folder| file.starts_with(folder));
-    if below_pipelines && (has("pipeline") || has("inputs") || has("needs")) && !has("package") {
-        return Some(Kind::Pipeline);
-    }
-    if has("package") {
-        return Some(Kind::Package);
-    }
-    (has("contents") || has("entrypoint")).then_some(Kind::Image)
 }

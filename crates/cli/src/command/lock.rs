@@ -48,7 +48,9 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     let before = read(&workshop)?;
     let (definitions, images) = (now.packages.len(), now.images.len());
     let changes = match (&before, args.check) {
-        (None, true) => return Err(Failure::Input(Message::text(format!("there is no {}", file.display())).hint("write it: undistro lock"))),
+        (None, true) => {
+            return Err(Failure::Input(Message::text(format!("there is no {}", file.display())).hint("write it: undistro lock")));
+        }
         (None, false) => Vec::new(),
         (Some(before), _) => difference(&restricted(before.clone(), &now, &args.names).only(arch), &now),
     };

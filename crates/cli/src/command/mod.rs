@@ -1,5 +1,6 @@
 //! The verbs, a file each.
 
+pub(crate) mod apk;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -7,6 +8,7 @@ pub(crate) mod compose;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod index;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -15,7 +17,9 @@ pub(crate) mod launch;
 pub(crate) mod lineage;
 pub(crate) mod lock;
 pub(crate) mod provenance;
+pub(crate) mod render;
 pub(crate) mod sbom;
+pub(crate) mod schema;
 pub(crate) mod seed;
 pub(crate) mod shell;
 pub(crate) mod source;
@@ -43,6 +47,10 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Diff(args) => diff::run(&args, global, printer),
         Command::Lineage(args) => lineage::run(&args, global, printer),
         Command::Check(args) => check::run(&args, global, printer),
+        Command::Render(args) => render::run(&args, global, printer),
+        Command::Fmt(args) => fmt::run(&args, global, printer),
+        Command::Schema(args) => schema::run(&args, printer),
+        Command::Apk(args) => apk::run(&args, printer),
         Command::Shell(args) => shell::run(&args, global, printer),
         Command::Keygen(args) => keygen::run(&args, printer),
         Command::Index(args) => index::run(&args, global, printer),

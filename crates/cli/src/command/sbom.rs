@@ -85,10 +85,13 @@ fn of_image(subject: &Subject, image: &Image) -> Result<Vec<u8>, Failure> {
 
 fn verify(subject: &Subject, text: &[u8], printer: &Printer) -> Result<(), Failure> {
     let Thing::Image(image) = &subject.thing else {
-        return Err(Failure::Input(Message::text("--verify compares an image; a package's SBOM is part of the package, which its hashes cover")));
+        return Err(Failure::Input(Message::text(
+            "--verify compares an image; a package's SBOM is part of the package, which its hashes cover",
+        )));
     };
     let document = parse(subject, text)?;
-    let findings = image::verify(image.blobs(&subject.store), image.only(&subject.name)?, &document).map_err(|error| Failure::input(&error))?;
+    let findings =
+        image::verify(image.blobs(&subject.store), image.only(&subject.name)?, &document).map_err(|error| Failure::input(&error))?;
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     let packages = document.packages.len();
     findings.iter().for_each(|finding| printer.line(finding));
