@@ -28,6 +28,9 @@ pub const EMIT_FORMAT: u32 = 1;
 /// Raised when a test that passed might not pass again.
 pub const TEST_FORMAT: u32 = 1;
 
+/// The kind of the records of Runs.
+pub(crate) const RUN_RECORDS: &str = "run";
+
 /// An action: its fields are its key.
 pub(crate) trait Action: Serialize {
     /// What is recorded of it.
@@ -87,7 +90,7 @@ pub(crate) struct RunResult {
 
 impl Action for Run<'_> {
     type Result = RunResult;
-    const KIND: &'static str = "run";
+    const KIND: &'static str = RUN_RECORDS;
     const FORMAT: u32 = RUN_FORMAT;
 }
 

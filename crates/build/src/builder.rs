@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
         Ok(Report { built: built.collect() })
     }
 
-    fn means(&self) -> Means<'a> {
+    pub(crate) fn means(&self) -> Means<'a> {
         Means { store: self.store, fetcher: self.fetcher, launcher: self.launcher, reporter: self.reporter, stop: self.stop }
     }
 

@@ -36,6 +36,14 @@ impl Store {
         fs::rename(&tmp, &path).map_err(doing("writing a record"))
     }
 
+    /// Forgets every record of a kind: what they were made of must be done again.
+    pub fn forget(&self, kind: &str) -> Result<(), StoreError> {
+        match fs::remove_dir_all(self.root.join("records").join(safe(kind))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(doing("forgetting records")(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn record_path(&self, kind: &str, key: &Digest) -> PathBuf {
         self.root.join("records").join(safe(kind)).join(format!("{}.json", key.hex()))
     }
@@ -54,5 +62,9 @@ mod tests {
         store.put_record("n", &key, &7).unwrap();
         assert_eq!(store.record::<u32>("n", &key).unwrap(), Some(7));
         assert!(matches!(store.record::<String>("n", &key), Err(StoreError::Record { .. })));
+        store.put_record("other", &key, &8).unwrap();
+        store.forget("n").unwrap();
+        store.forget("n").unwrap();
+        assert_eq!((store.record::<u32>("n", &key).unwrap(), store.record::<u32>("other", &key).unwrap()), (None, Some(8)));
     }
 }
