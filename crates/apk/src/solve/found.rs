@@ -83,7 +83,7 @@ impl Search<'_> {
                 founded.pins[package] |= pins;
             }
             founded.triggered[package] = true;
-            self.pass_on(package, &mut founded, &mut changed);
+            changed.push(package);
         }
     }
 
@@ -149,7 +149,7 @@ let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && sel
             entry.is_untagged()
                 || self.trigger_pins(package, founded).into_iter().chain([founded.pins[package]]).any(|pins| entry.tags & pins != 0)
         };
-        self.is_in(package) && !founded.has(package) && entry.install_if.iter().all(holds) && allowed()
+        self.is_in(package) && !founded.triggered[package] && entry.install_if.iter().all(holds) && allowed()
     }
 
     /// Returns the tags that the founded triggers of a package allow.

@@ -17,6 +17,8 @@ pub(crate) struct Exchange {
 enum Step {
     /// Brings the package that serves a name.
     Serve(Name),
+    /// Brings the package that serves a name which another stands against in other versions, or takes away what had it.
+    ServeBeside(Name),
     /// Takes away what had the name before.
     Clear(Name),
     /// Brings the package that was chosen for a name.
@@ -51,7 +53,9 @@ pub(crate) struct Order<'u> {
     holders: Table<Name, i64>,
     cleared: Table<Name, bool>,
     removed: Table<Name, bool>,
+    /// What is on its way, or gone.
     done: Table<Package, bool>,
+    brought: Table<Package, bool>,
     exchanges: Vec<Exchange>,
     stack: Vec<Step>,
 }
@@ -68,8 +72,11 @@ pub(crate) fn order(universe: &Universe<'_>, packages: &[Package], installed: &[
     for &name in world {
         order.work(Step::Serve(name));
     }
-    for &package in installed.iter().chain(packages) {
+    for &package in installed {
         order.work(Step::Serve(universe.packages[package].name));
+    }
+    for &package in packages {
+        order.work(Step::Choose(universe.packages[package].name));
     }
     order.exchanges
 }
@@ -86,6 +93,7 @@ impl<'u> Order<'u> {
             cleared: Table::filled(false, names),
             removed: Table::filled(false, names),
             done: Table::filled(false, universe.packages.len()),
+            brought: Table::filled(false, universe.packages.len()),
             exchanges: Vec::new(),
             stack: Vec::new(),
         };
@@ -118,6 +126,8 @@ impl<'u> Order<'u> {
         match step {
             Step::Serve(name) if self.cleared[name] => {}
             Step::Serve(name) => self.stack.extend([Step::Clear(name), Step::Choose(name)]),
+            Step::ServeBeside(name) if self.waits(name) => {}
+            Step::ServeBeside(name) => self.stack.push(Step::Serve(name)),
             Step::Clear(name) => self.clear(name),
             Step::Choose(name) => self.choose(name),
             Step::Bring(package) => self.bring(package),
@@ -172,8 +182,29 @@ impl<'u> Order<'u> {
         if let Some(old) = self.present[entry.name] {
             self.stack.extend(self.triggers(old).map(Step::Untrigger));
         }
-        self.stack.extend(entry.depends.iter().map(|requirement| Step::Serve(self.universe.requirements[*requirement].name)));
+        self.stack.extend(entry.depends.iter().map(|requirement| {
+            let asked = &self.universe.requirements[*requirement];
+            if asked.conflict { Step::ServeBeside(asked.name) } else { Step::Serve(asked.name) }
+        }));
         self.stack.push(Step::Bring(package));
+    }
+
+    /// Whether the package that serves a name needs one that is just on its way.
+    fn waits(&self, name: Name) -> bool {
+        let mut seen: Vec<Package> = Vec::new();
+        let mut pending: Vec<Package> = self.chosen[name].into_iter().collect();
+        while let Some(package) = pending.pop() {
+            if self.brought[package] || seen.contains(&package) {
+                continue;
+            }
+            if self.done[package] {
+                return true;
+            }
+            seen.push(package);
+            let asked = self.universe.packages[package].depends.iter().map(|requirement| &self.universe.requirements[*requirement]);
+            pending.extend(asked.filter(|asked| !asked.conflict).filter_map(|asked| self.chosen[asked.name]));
+        }
+        false
     }
 
     /// Returns the names of packages whose `install_if` asks for something that a package offers.
@@ -185,6 +216,7 @@ impl<'u> Order<'u> {
 
     fn bring(&mut self, package: Package) {
         let old = self.present[self.universe.packages[package].name];
+        self.brought[package] = true;
         self.exchanges.push(Exchange { old, new: Some(package) });
         self.stack.extend(self.triggers(package).map(Step::Trigger));
         self.stack.push(Step::Hold(package));
@@ -195,15 +227,16 @@ impl<'u> Order<'u> {
 
     fn trigger(&mut self, name: Name) {
         let Some(package) = self.chosen[name] else { return };
-        if self.cleared[name] {
+        let triggers = &self.universe.packages[package].install_if;
+        if self.done[package] || triggers.is_empty() || self.waits(name) {
             return;
         }
-        let ready = self.universe.packages[package].install_if.iter().all(|requirement| {
+        let ready = triggers.iter().all(|requirement| {
             let trigger = &self.universe.requirements[*requirement];
             (trigger.conflict || self.cleared[trigger.name]) && self.is_met(*requirement)
         });
         if ready {
-            self.stack.push(Step::Serve(name));
+            self.stack.extend([Step::Clear(name), Step::Choose(name)]);
         }
     }
 

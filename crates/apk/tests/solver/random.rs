@@ -44,6 +44,10 @@ pub struct Kinds {
     pub triggers: bool,
     /// `install_if` with `!name`.
     pub absences: bool,
+    /// A repository with a tag, and wants that are pinned to it.
+    pub tags: bool,
+    /// Some packages are installed already.
+    pub installed: bool,
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -99,12 +103,26 @@ fn dependency(dice: &mut Dice, kinds: Kinds) -> Dependency {
     format!("{name}{bound}").parse().unwrap()
 }
 
+/// The tag of a repository.
+pub const TAG: &str = "testing";
+
+/// Says which repositories have a record.
+pub fn tags(dice: &mut Dice, kinds: Kinds) -> Vec<Option<String>> {
+    let (untagged, tagged) = (None, Some(TAG.to_owned()));
+    match dice.roll(6) {
+        0 | 1 if kinds.tags => vec![tagged],
+        2 if kinds.tags => vec![untagged, tagged],
+        _ => vec![untagged],
+    }
+}
+
 /// Wants one to three things.
 pub fn world(dice: &mut Dice, kinds: Kinds) -> Vec<Dependency> {
     let mut wants: Vec<Dependency> = Vec::new();
     for _ in 0..1 + dice.roll(3) {
         let mut want = dependency(dice, kinds);
         want.conflict = kinds.conflicts && dice.one_in(6);
+        want.pin = (kinds.tags && !want.conflict && dice.one_in(2)).then(|| TAG.to_owned());
         if !wants.iter().any(|known| known.name == want.name) {
             wants.push(want);
         }
