@@ -88,7 +88,9 @@ fn patched(bench: &Bench) -> std::path::PathBuf {
     let carrier = common::tar(&[("debian/patches/series", "hole.patch\n"), ("debian/patches/hole.patch", PATCH)]);
     let fetch = |name: &str, bytes: &[u8], strip: u8| {
         let digest = bench.store.put(bytes).unwrap().hex();
-        format!("  - uses: fetch\n    with:\n      uri: debian:pool/{name}\n      expected-sha256: {digest}\n      strip-components: {strip}\n")
+        format!(
+            "  - uses: fetch\n    with:\n      uri: debian:pool/{name}\n      expected-sha256: {digest}\n      strip-components: {strip}\n"
+        )
     };
     let steps = fetch("demo_1.orig.tar.gz", &upstream, 1) + &fetch("demo_1-1.debian.tar.xz", &carrier, 0);
     let patch = "  - uses: patch\n    with:\n      patches: debian/patches/hole.patch\n";
