@@ -4,10 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
+
+/// Reads base64 as apk does: bits behind the last byte mean nothing.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// The checksum by which an index names a package (of its control member), or an installed database a file.
 ///
@@ -101,7 +105,7 @@ impl FromStr for Checksum {
         let error = || ChecksumError(text.chars().take(100).collect());
         let (kind, rest) = text.split_at_checked(2).ok_or_else(error)?;
         let sum = match kind {
-            "Q1" | "Q2" => Self::from_bytes(&STANDARD.decode(rest).map_err(|_| error())?),
+            "Q1" | "Q2" => Self::from_bytes(&LENIENT.decode(rest).map_err(|_| error())?),
             "X1" | "X2" => Some(Self::from_hex(rest)?),
             _ => None,
         };
@@ -151,6 +155,13 @@ mod tests {
         assert_eq!(format!("X1{}", sum.hex()).parse(), Ok(sum));
         let long = Checksum::Sha256([7; 32]);
         assert_eq!(long.to_string().parse(), Ok(long));
+    }
+
+    #[test]
+    fn bits_behind_the_last_byte_mean_nothing() {
+        let sum = |last: char| format!("Q1tduNGDYV/KwvztK0sMium7UfSj{last}=").parse::<Checksum>();
+        assert_eq!(sum('1'), sum('0'));
+        assert_ne!(sum('4'), sum('0'));
     }
 
     #[test]

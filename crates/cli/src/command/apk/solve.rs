@@ -35,10 +35,10 @@ pub(crate) struct Args {
     /// The index of a repository, APKINDEX.tar.gz or its text. May be given more than once; the first is preferred.
     #[arg(long = "index", value_name = "[@TAG=]FILE", required = true)]
     indexes: Vec<String>,
-    /// The database of installed packages (lib/apk/db/installed).
+    /// The database of installed packages (lib/apk/db/installed). What nothing wants any more goes.
     #[arg(long, value_name = "FILE")]
     installed: Option<PathBuf>,
-    /// What is wanted so far (etc/apk/world).
+    /// What is wanted so far (etc/apk/world). Without it, the names are all that is wanted.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
     /// How candidates are preferred.
