@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Compose(crate::command::compose::Args),
     /// Say what is in an image: layers, packages, sizes, user, entrypoint.
     Inspect(crate::command::inspect::Args),
+    /// Build packages and images again, with everything varied that can be, and compare them byte for byte.
+    Reproduce(crate::command::reproduce::Args),
     /// Write or check distro.lock: what every definition and image becomes, to the byte.
     Lock(crate::command::lock::Args),
     /// Say what went into a package or an image: sources, packages, seeds, the program that built it.

@@ -22,7 +22,7 @@ use crate::args::Args;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
-    if let Some(code) = command::launch::if_asked() {
+    if let Some(code) = command::launch::if_asked().or_else(command::reproduce::if_asked) {
         return code;
     }
     let args = match Args::try_parse() {

@@ -18,6 +18,7 @@ pub(crate) mod lineage;
 pub(crate) mod lock;
 pub(crate) mod provenance;
 pub(crate) mod render;
+pub(crate) mod reproduce;
 pub(crate) mod sbom;
 pub(crate) mod schema;
 pub(crate) mod seed;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Test(args) => test::run(&args, global, printer),
         Command::Compose(args) => compose::run(&args, global, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Reproduce(args) => reproduce::run(&args, global, printer),
         Command::Lock(args) => lock::run(&args, global, printer),
         Command::Provenance(args) => provenance::run(&args, global, printer),
         Command::Sbom(args) => sbom::run(&args, global, printer),
