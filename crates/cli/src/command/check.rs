@@ -1,5 +1,7 @@
 //! `undistro check`: reads definitions, lists every mistake, and mends those that can be mended safely.
 
+mod fixes;
+
 use std::path::{Path, PathBuf};
 
 use base::Arch;
@@ -63,6 +65,8 @@ struct Report {
     fixed: usize,
     findings: Vec<Located>,
     unreadable: Vec<Unreadable>,
+    /// What could not be compared with its sources, and why.
+    unchecked: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +104,7 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
             Err(reason) => report.unreadable.push(Unreadable { file: file.path.clone(), reason }),
         }
     }
+    fixes::check(&check, &files, global, format, &mut report, printer);
     report.errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     report.warnings = report.findings.len() - report.errors;
     tell(&report, format, args.fix, printer)?;
