@@ -109,11 +109,30 @@ impl Search<'_> {
         candidates.copied().filter(|candidate| self.is_in(*candidate))
     }
 
+    /// Passes on to packages that are in what those allow which make their `install_if` true, until nothing changes.
+    pub(crate) fn inherit_from_all_triggers(&mut self) {
+        while !self.plain {
+            let before = self.standings_changed();
+            for at in 0..self.armed.len() {
+                let package = self.armed[at];
+                if self.is_in(package) && self.triggers_hold(package, |search, other| !search.is_in(other)) {
+                    self.inherit_from(package);
+                }
+            }
+            if self.standings_changed() == before {
+                return;
+            }
+        }
+    }
+
     /// Passes on to a package that is to be installed for its `install_if` what its triggers may and should.
     pub(crate) fn inherit_from_triggers(&mut self, package: Package) {
-        if self.plain || self.universe.packages[package].install_if.is_empty() || !self.is_triggered(package) {
-            return;
+        if !self.plain && self.is_triggered(package) {
+            self.inherit_from(package);
         }
+    }
+
+    fn inherit_from(&mut self, package: Package) {
         let given: Vec<Standing> = self.triggering(package).map(|trigger| self.standings[trigger]).collect();
         for standing in given {
             self.inherit(package, standing);

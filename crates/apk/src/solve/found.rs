@@ -100,7 +100,7 @@ impl Search<'_> {
         }
     }
 
-    /// Looks again at all that a founded package depends on.
+    /// Looks again at all that a founded package depends on, and at what it triggers.
     fn pass_on(&self, package: Package, founded: &mut Founded, changed: &mut Vec<Package>) {
         for &requirement in &self.universe.packages[package].depends {
             let entry = &self.universe.requirements[requirement];
@@ -112,6 +112,15 @@ impl Search<'_> {
 let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && self.is_in(candidate);
                 if fresh || (newly_needed && self.allows(candidate, founded)) {
                     changed.push(candidate);
+                }
+            }
+        }
+        for &requirement in &self.universe.packages[package].satisfies {
+            for &triggered in &self.universe.requirements[requirement].triggers {
+                let pins = founded.pins[triggered] | founded.pins[package];
+                if founded.triggered[triggered] && pins != founded.pins[triggered] {
+                    founded.pins[triggered] = pins;
+                    changed.push(triggered);
                 }
             }
         }

@@ -23,7 +23,10 @@ impl Search<'_> {
                 if !self.resolve(conflict) {
                     return Err(NoAnswer);
                 }
-            } else if let Some(decision) = self.next() {
+                continue;
+            }
+            self.inherit_from_all_triggers();
+            if let Some(decision) = self.next() {
                 self.decide(decision);
                 self.inherit_from_triggers(decision.package);
             } else {

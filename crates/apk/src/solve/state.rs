@@ -142,6 +142,7 @@ pub(crate) struct Search<'u> {
     is_armed: Table<Package, bool>,
     pub(crate) standings: Table<Package, Standing>,
     standings_before: Vec<(Package, Standing)>,
+    changes: usize,
     /// Whether there are neither tags nor flags, so that every standing is the same.
     pub(crate) plain: bool,
     pub(crate) clauses: Vec<Clause>,
@@ -186,6 +187,7 @@ impl<'u> Search<'u> {
             is_armed: Table::filled(false, packages),
             standings: Table::filled(ordinary, packages),
             standings_before: Vec::new(),
+            changes: 0,
             plain,
             clauses: Vec::new(),
             watches: HashMap::new(),
@@ -350,12 +352,20 @@ impl<'u> Search<'u> {
         }
     }
 
+    /// A number that grows whenever a standing changes.
+    pub(crate) const fn standings_changed(&self) -> usize {
+        self.changes
+    }
+
     /// Changes a standing so that it can be taken back.
     pub(crate) fn stand(&mut self, package: Package, change: impl FnOnce(&mut Standing)) {
         let before = self.standings[package];
         change(&mut self.standings[package]);
-        if self.standings[package] != before && !self.marks.is_empty() {
-            self.standings_before.push((package, before));
+        if self.standings[package] != before {
+            self.changes += 1;
+            if !self.marks.is_empty() {
+                self.standings_before.push((package, before));
+            }
         }
     }
 
