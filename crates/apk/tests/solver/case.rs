@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use apk::installed::Database;
 use apk::solve::command::{Command, CommandError, System};
 use apk::solve::transcript::Transcript;
 use apk::solve::{Present, Repository, Universe, World};
@@ -10,18 +11,18 @@ use apk::{Index, Record};
 
 /// A case as its file has it.
 #[derive(Debug, Default)]
-pub struct Case {
-    pub args: Vec<String>,
-    pub world: String,
-    pub installed: Vec<Present>,
-    pub running: Option<String>,
-    pub repositories: Vec<Source>,
-    pub expected: String,
+pub(crate) struct Case {
+    pub(crate) args: Vec<String>,
+    pub(crate) world: String,
+    pub(crate) installed: Vec<Present>,
+    pub(crate) running: Option<String>,
+    pub(crate) repositories: Vec<Source>,
+    pub(crate) expected: String,
 }
 
 /// A repository of a case.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     tag: Option<String>,
     records: Vec<Record>,
     cached: bool,
@@ -29,7 +30,7 @@ pub struct Source {
 
 impl Case {
     /// Reads `NAME.test` and the files it names beside it.
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let mut case = Self::default();
         let folder = path.parent().unwrap();
         let text = fs_err::read_to_string(path).unwrap();
@@ -44,7 +45,7 @@ impl Case {
                 "@REPO" | "@CACHE" => {
                     let (tag, file) =
                         rest.strip_prefix('@').and_then(|rest| rest.split_once(' ')).map_or((None, rest), |(tag, file)| (Some(tag), file));
-                    let records = parse(&fs_err::read_to_string(folder.join(file)).unwrap());
+                    let records = Index::parse(&fs_err::read(folder.join(file)).unwrap()).unwrap().records;
                     case.repositories.push(Source { tag: tag.map(str::to_owned), records, cached: key == "@CACHE" });
                 }
                 _ => {}
@@ -54,19 +55,17 @@ impl Case {
     }
 
     fn read_installed(&mut self, path: &Path) {
-        let text = fs_err::read_to_string(path).unwrap();
-        for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
-            let record = parse(block).remove(0);
-            let tag = block.lines().find_map(|line| line.strip_prefix("s:")).map(str::to_owned);
-            if block.contains("F:proc/self\nR:exe") {
-                self.running = Some(record.info.name.to_string());
+        let database = Database::parse(&fs_err::read(path).unwrap()).unwrap();
+        for installed in database.packages {
+            if installed.paths().any(|path| path == "proc/self/exe") {
+                self.running = Some(installed.record.info.name.to_string());
             }
-            self.installed.push(Present { record, tag });
+            self.installed.push(Present { record: installed.record, tag: installed.tag });
         }
     }
 
     /// Returns what we print.
-    pub fn run(&self) -> String {
+    pub(crate) fn run(&self) -> String {
         match self.try_run() {
             Ok(text) => text,
             Err(error) => format!("ERROR: {error}"),
@@ -135,20 +134,6 @@ impl Case {
         }
         Ok(text)
     }
-}
-
-/// Reads records whose checksums were typed by hand: apk does not mind bits beyond the last byte.
-fn parse(text: &str) -> Vec<Record> {
-    let mended: String = text.lines().map(|line| format!("{}\n", mend(line))).collect();
-    Index::parse(mended.as_bytes()).unwrap().records
-}
-
-fn mend(line: &str) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let Some(start) = line.strip_prefix("C:Q1").and_then(|sum| sum.strip_suffix('=')) else { return line.to_owned() };
-    let (kept, last) = start.split_at(start.len() - 1);
-    let value = ALPHABET.iter().position(|byte| last.as_bytes()[0] == *byte).unwrap();
-    format!("C:Q1{kept}{}=", char::from(ALPHABET[value & !3]))
 }
 
 /// apk's command line, as far as the cases use it.

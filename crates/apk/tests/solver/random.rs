@@ -5,14 +5,14 @@ use apk::{Checksum, Record};
 use base::Dependency;
 
 /// Numbers that look random (splitmix64).
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Dice {
         self.roll(sides) == 0
     }
 
-    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
         for at in (1..list.len()).rev() {
             list.swap(at, self.roll(at as u64 + 1) as usize);
         }
@@ -33,28 +33,28 @@ impl Dice {
 
 /// What a random repository may hold.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Kinds {
+pub(crate) struct Kinds {
     /// `!name`.
-    pub conflicts: bool,
+    pub(crate) conflicts: bool,
     /// Names that are only provided.
-    pub virtuals: bool,
+    pub(crate) virtuals: bool,
     /// Provided without a version and without a priority.
-    pub weak: bool,
+    pub(crate) weak: bool,
     /// `install_if`.
-    pub triggers: bool,
+    pub(crate) triggers: bool,
     /// `install_if` with `!name`.
-    pub absences: bool,
+    pub(crate) absences: bool,
     /// A repository with a tag, and wants that are pinned to it.
-    pub tags: bool,
+    pub(crate) tags: bool,
     /// Some packages are installed already.
-    pub installed: bool,
+    pub(crate) installed: bool,
 }
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const VIRTUALS: [&str; 3] = ["v", "w", "x"];
 
 /// Makes up to twelve packages.
-pub fn records(dice: &mut Dice, kinds: Kinds) -> Vec<Record> {
+pub(crate) fn records(dice: &mut Dice, kinds: Kinds) -> Vec<Record> {
     let mut records = Vec::new();
     for name in NAMES {
         for version in 1..=1 + dice.roll(2) {
@@ -104,10 +104,10 @@ fn dependency(dice: &mut Dice, kinds: Kinds) -> Dependency {
 }
 
 /// The tag of a repository.
-pub const TAG: &str = "testing";
+pub(crate) const TAG: &str = "testing";
 
 /// Says which repositories have a record.
-pub fn tags(dice: &mut Dice, kinds: Kinds) -> Vec<Option<String>> {
+pub(crate) fn tags(dice: &mut Dice, kinds: Kinds) -> Vec<Option<String>> {
     let (untagged, tagged) = (None, Some(TAG.to_owned()));
     match dice.roll(6) {
         0 | 1 if kinds.tags => vec![tagged],
@@ -117,7 +117,7 @@ pub fn tags(dice: &mut Dice, kinds: Kinds) -> Vec<Option<String>> {
 }
 
 /// Wants one to three things.
-pub fn world(dice: &mut Dice, kinds: Kinds) -> Vec<Dependency> {
+pub(crate) fn world(dice: &mut Dice, kinds: Kinds) -> Vec<Dependency> {
     let mut wants: Vec<Dependency> = Vec::new();
     for _ in 0..1 + dice.roll(3) {
         let mut want = dependency(dice, kinds);

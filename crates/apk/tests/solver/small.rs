@@ -16,7 +16,7 @@ fn worlds() -> u64 {
 }
 
 /// A repository that is small enough to try every set of its packages.
-pub struct Small {
+pub(crate) struct Small {
     seed: u64,
     kinds: Kinds,
     policy: Policy,
@@ -28,7 +28,7 @@ pub struct Small {
 }
 
 impl Small {
-    pub fn new(seed: u64, kinds: Kinds, policy: Policy) -> Self {
+    pub(crate) fn new(seed: u64, kinds: Kinds, policy: Policy) -> Self {
         let mut dice = Dice::new(seed);
         let records = records(&mut dice, kinds);
         let mut tags: Vec<_> = records.iter().map(|_| tags(&mut dice, kinds)).collect();
@@ -89,7 +89,7 @@ impl Small {
     }
 
     /// Compares the solver's answer with all sets. Returns what is wrong with it.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         let flags = if self.seed.is_multiple_of(2) { Flags::NONE } else { Flags::UPGRADE };
         self.solve(flags, |solution| match solution {
             Some(solution) => self.trouble_with(solution),
