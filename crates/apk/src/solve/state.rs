@@ -129,6 +129,8 @@ pub(crate) struct Search<'u> {
     /// How much of the trail has been propagated.
     pub(crate) head: usize,
     marks: Vec<Mark>,
+    /// Which packages that are in have been counted for the requirements that they touch.
+    counted: Table<Package, bool>,
     /// How many candidates of a requirement are not out.
     pub(crate) alive: Table<Requirement, u32>,
     /// How many candidates of a requirement are in.
@@ -179,6 +181,7 @@ impl<'u> Search<'u> {
             trail: Vec::new(),
             head: 0,
             marks: Vec::new(),
+            counted: Table::filled(false, packages),
             alive: universe.requirements.iter().map(|(_, entry)| entry.candidates.len() as u32).collect(),
             held: Table::filled(0, requirements),
             wanted: Table::filled(0, requirements),
@@ -329,6 +332,7 @@ impl<'u> Search<'u> {
                 }
             }
         }
+        self.counted[package] = true;
         if !self.plain {
             self.hand_down(package);
         }
@@ -342,6 +346,7 @@ impl<'u> Search<'u> {
             }
             return;
         }
+        self.counted[package] = false;
         for &requirement in &entry.satisfies {
             self.held[requirement] -= 1;
         }
@@ -369,28 +374,35 @@ impl<'u> Search<'u> {
         }
     }
 
-    /// Gives what a package may and should pass on to all that it depends on.
-    fn hand_down(&mut self, package: Package) {
-        let universe = self.universe;
-        let given = self.standings[package];
-        for &requirement in &universe.packages[package].depends {
-            for &candidate in &universe.requirements[requirement].candidates {
-                self.inherit(candidate, given);
+    /// Adds what another package passes on. One that is in passes it on at once, any other when it comes in.
+    pub(crate) fn inherit(&mut self, package: Package, given: Standing) {
+        let mut pending = vec![(package, given)];
+        while let Some((package, given)) = pending.pop() {
+            let before = self.standings[package];
+            self.stand(package, |standing| {
+                standing.pins |= given.pins;
+                standing.flags |= given.inherited;
+                standing.inherited |= given.inherited;
+            });
+            if self.standings[package] != before && self.counted[package] {
+                self.heirs(package, &mut pending);
             }
         }
     }
 
-    /// Adds what another package passes on; a package that is in passes on what is new.
-    pub(crate) fn inherit(&mut self, package: Package, given: Standing) {
-        let before = self.standings[package];
-        self.stand(package, |standing| {
-            standing.pins |= given.pins;
-            standing.flags |= given.inherited;
-            standing.inherited |= given.inherited;
-        });
-        if self.standings[package] != before && self.values[package] == Value::In && self.trail[..self.head].contains(&package) {
-            self.hand_down(package);
+    /// Gives what a package may and should to all that it depends on.
+    fn hand_down(&mut self, package: Package) {
+        let mut pending = Vec::new();
+        self.heirs(package, &mut pending);
+        for (heir, given) in pending {
+            self.inherit(heir, given);
         }
+    }
+
+    fn heirs(&self, package: Package, pending: &mut Vec<(Package, Standing)>) {
+        let requirements = self.universe.packages[package].depends.iter();
+        let candidates = requirements.flat_map(|requirement| &self.universe.requirements[*requirement].candidates);
+        pending.extend(candidates.map(|candidate| (*candidate, self.standings[package])));
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::request::Flags;
 use super::state::{Literal, Reason, Search, Value};
-use super::table::{Name, Package, Requirement};
+use super::table::{Name, Package, Requirement, Table};
 use super::universe::Offer;
 
 impl Search<'_> {
@@ -31,13 +31,9 @@ impl Search<'_> {
             }
             let _ = self.propagate();
         }
-        let mut taken: Vec<Package> = Vec::new();
-        for &package in &self.trail {
-            if self.is_in(package) && !taken.contains(&package) {
-                taken.push(package);
-            }
-        }
-        taken
+        let mut seen = Table::filled(false, self.universe.packages.len());
+        let taken = self.trail.iter().copied().filter(|package| self.is_in(*package));
+        taken.filter(|package| !std::mem::replace(&mut seen[*package], true)).collect()
     }
 
     fn settle_in_spite(&mut self, decision: Literal) {

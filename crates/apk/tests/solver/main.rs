@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 mod case;
 mod explain;
 mod images;
+mod large;
 mod random;
 mod small;
 mod vectors;

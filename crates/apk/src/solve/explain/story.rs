@@ -11,6 +11,9 @@ use crate::solve::universe::{Fault, Universe};
 /// Versions beyond this many are told as "first to last".
 const LISTED: usize = 3;
 
+/// After this many sentences a story only tells what nothing serves: nobody reads a chain of thousands.
+const MOST_SENTENCES: usize = 40;
+
 /// Tells the rules, beginning with the world and following what its packages need.
 pub(super) fn tell(search: &Search<'_>, core: &[Rule]) -> Vec<String> {
     let mut story = Story { search, universe: search.universe, sentences: Vec::new(), told: BTreeSet::new() };
@@ -20,6 +23,9 @@ pub(super) fn tell(search: &Search<'_>, core: &[Rule]) -> Vec<String> {
     let mut pending: Vec<(Package, Requirement)> = core.iter().filter_map(dependency_of).collect();
     while let Some(next) = story.next_group(&mut pending) {
         story.tell_needs(&next);
+        if story.sentences.len() > MOST_SENTENCES {
+            story.cut_short(&mut pending);
+        }
     }
     for at in core.iter().filter_map(want_of).filter(|at| search.wants[*at].dependency.conflict) {
         story.say(format!("your world rules out {}", bare(search.wants[at].dependency)));
@@ -76,6 +82,19 @@ impl Story<'_, '_> {
         let (group, rest) = pending.iter().copied().partition(alike);
         *pending = rest;
         Some(group)
+    }
+
+    /// Leaves of what is still to be told what nothing serves.
+    fn cut_short(&mut self, pending: &mut Vec<(Package, Requirement)>) {
+        let before = pending.len();
+        pending.retain(|(_, requirement)| {
+            let asked = &self.universe.requirements[*requirement];
+            !asked.conflict && asked.candidates.is_empty()
+        });
+        pending.truncate(LISTED);
+        if pending.len() < before {
+            self.say(format!("and {} more needs that follow from these", before - pending.len()));
+        }
     }
 
     fn tell_needs(&mut self, group: &[(Package, Requirement)]) {
