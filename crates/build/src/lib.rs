@@ -29,6 +29,7 @@ pub mod locked;
 mod native;
 mod output;
 pub mod provenance;
+pub mod rebuild;
 pub mod reproduce;
 mod run;
 mod schedule;

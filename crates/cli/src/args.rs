@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Inspect(crate::command::inspect::Args),
     /// Build packages and images again, with everything varied that can be, and compare them byte for byte.
     Reproduce(crate::command::reproduce::Args),
+    /// Build a package from nothing but its provenance and its sources, and compare.
+    Rebuild(crate::command::rebuild::Args),
     /// Write or check distro.lock: what every definition and image becomes, to the byte.
     Lock(crate::command::lock::Args),
     /// Say what went into a package or an image: sources, packages, seeds, the program that built it.

@@ -114,7 +114,7 @@ impl Workshop {
 }
 
 /// Where sources are sought.
-fn settings(fetch: &FetchArgs) -> Result<Settings, Failure> {
+pub(crate) fn settings(fetch: &FetchArgs) -> Result<Settings, Failure> {
     let debian = match project::debian_mirror() {
         Some(url) => Some(url.parse::<Location>().map_err(|error| Failure::input(&error))?),
         None => None,

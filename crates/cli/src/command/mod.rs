@@ -17,6 +17,7 @@ pub(crate) mod launch;
 pub(crate) mod lineage;
 pub(crate) mod lock;
 pub(crate) mod provenance;
+pub(crate) mod rebuild;
 pub(crate) mod render;
 pub(crate) mod reproduce;
 pub(crate) mod sbom;
@@ -42,6 +43,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Compose(args) => compose::run(&args, global, printer),
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Reproduce(args) => reproduce::run(&args, global, printer),
+        Command::Rebuild(args) => rebuild::run(&args, global, printer),
         Command::Lock(args) => lock::run(&args, global, printer),
         Command::Provenance(args) => provenance::run(&args, global, printer),
         Command::Sbom(args) => sbom::run(&args, global, printer),

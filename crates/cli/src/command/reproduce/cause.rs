@@ -47,37 +47,41 @@ impl fmt::Display for Cause {
 }
 
 /// Builds `built` some more times.
-pub(super) fn find(built: &Built, second: &mut Second, builder: &Builder<'_>, printer: &Printer) -> Result<Cause, Failure> {
+pub(super) fn find(built: &Built, second: &Second, builder: &Builder<'_>, printer: &Printer) -> Result<Cause, Failure> {
     let first: Contents = built.packages.iter().filter_map(|record| Some((record.info.name.clone(), record.content?))).collect();
     let mut attempt = |what: &str, variation: Variation| {
         printer.talk(format!("again: {}, {what}", built.origin));
         second.build(built, &variation, builder).map(contents)
     };
+    let ahead = second.all_varied().clock.map(|library| Variation { clock: Some(library), ..Variation::default() });
     let plain = attempt("nothing varied but the place", Variation::default())?;
     if plain == first {
-        let cpus = Variation { cpus: Some(second.other_cpus()), ..Variation::default() };
+        let cpus = Variation { cpus: second.all_varied().cpus, ..Variation::default() };
         let order = Variation { reverse_directories: true, ..Variation::default() };
-        let clock = second.clock().cloned().map(|library| Variation { clock: Some(library), ..Variation::default() });
-        let single = [("fewer processors", Some(cpus), Cause::Cpus), ("directories in reverse", Some(order), Cause::Order), ("the clock ahead", clock, Cause::Clock)];
+        let single = [
+            ("fewer processors", Some(cpus), Cause::Cpus),
+            ("directories in reverse", Some(order), Cause::Order),
+            ("the clock ahead", ahead, Cause::Clock),
+        ];
         for (what, variation, cause) in single {
-            let Some(variation) = variation else { continue };
-            printer.talk(format!("again: {}, {what}", built.origin));
-            if contents(second.build(built, &variation, builder)?) != first {
+            if let Some(variation) = variation
+                && attempt(what, variation)? != first
+            {
                 return Ok(cause);
             }
         }
         return Ok(Cause::Unknown);
     }
     if attempt("once more, in the same place", Variation::default())? == plain {
-        return Ok(Cause::Place);
+        // Two builds in a row may fall into one second, minute or day.
+        return Ok(match ahead {
+            Some(ahead) if attempt("the clock ahead", ahead.clone())? != plain => Cause::Clock,
+            _ => Cause::Place,
+        });
     }
     let Some(library) = second.make_clock("frozen", Clock::Frozen(FROZEN), builder)? else { return Ok(Cause::Random) };
-    let frozen = || Variation { clock: Some(library.clone()), ..Variation::default() };
-    let mut attempt = |what: &str| {
-        printer.talk(format!("again: {}, {what}", built.origin));
-        second.build(built, &frozen(), builder).map(contents)
-    };
-    let (one, two) = (attempt("the clock standing still")?, attempt("the clock standing still, once more")?);
+    let frozen = Variation { clock: Some(library), ..Variation::default() };
+    let (one, two) = (attempt("the clock standing still", frozen.clone())?, attempt("the clock standing still, once more", frozen)?);
     Ok(if one == two { Cause::Clock } else { Cause::Random })
 }
 

@@ -115,7 +115,7 @@ fn reproduce(args: &Args, builder: &Builder<'_>, workshop: &Workshop, printer: &
     let images = super::compose::images(workshop)?;
     let images: Vec<Image> = images.into_iter().filter(|(name, ..)| args.all || args.names.contains(name)).collect();
     let (first, origins) = first(args, &images, builder, workshop, printer)?;
-    let mut second = Second::open(args.place.as_deref(), args.keep, builder)?;
+    let second = Second::open(args.place.as_deref(), args.keep, builder)?;
     let variation = second.all_varied();
     let mut definitions = Vec::new();
     let mut remade = BTreeMap::new();
@@ -125,7 +125,7 @@ fn reproduce(args: &Args, builder: &Builder<'_>, workshop: &Workshop, printer: &
         let differing = differing(built, &made, workshop)?;
         let cause = match differing.is_empty() || !args.why {
             true => None,
-            false => Some(cause::find(built, &mut second, builder, printer)?),
+            false => Some(cause::find(built, &second, builder, printer)?),
         };
         definitions.push(reproduced(built, &made, differing, cause));
         remade.extend(made.packages);
@@ -148,7 +148,7 @@ fn first(
     printer: &Printer,
 ) -> Result<(BTreeMap<PackageName, Built>, BTreeSet<PackageName>), Failure> {
     let targets = if args.all { super::build::all(workshop) } else { super::build::targets(workshop, &args.names)? };
-    let report = super::build::build(builder, &targets, workshop, printer)?;
+    let report = super::build::build(builder, &targets, printer)?;
     let mut origins = BTreeSet::new();
     let mut wanted: BTreeSet<String> = targets.iter().filter(|name| args.all || args.names.contains(name)).cloned().collect();
     for (name, path, config) in images {
@@ -173,7 +173,8 @@ fn differing(built: &Built, made: &Remade, workshop: &Workshop) -> Result<Vec<Di
 }
 
 fn reproduced(built: &Built, made: &Remade, differing: Vec<Differing>, cause: Option<Cause>) -> Reproduced {
-    let contents = |remade: &Remade| remade.packages.iter().map(|(name, (content, _))| (name.clone(), *content)).collect::<BTreeMap<_, _>>();
+    let contents =
+        |remade: &Remade| remade.packages.iter().map(|(name, (content, _))| (name.clone(), *content)).collect::<BTreeMap<_, _>>();
     let packages: BTreeMap<_, _> = built.packages.iter().filter_map(|record| Some((record.info.name.clone(), record.content?))).collect();
     Reproduced { name: built.origin.clone(), equal: contents(made) == packages, packages, seconds: made.seconds, differing, cause }
 }
@@ -241,7 +242,7 @@ fn tell(one: &Reproduced, printer: &Printer) {
 
 impl Second {
     /// Builds a definition again.
-    fn build(&mut self, built: &Built, variation: &Variation, builder: &Builder<'_>) -> Result<Remade, Failure> {
+    fn build(&self, built: &Built, variation: &Variation, builder: &Builder<'_>) -> Result<Remade, Failure> {
         let again = self.request(built, variation, builder)?;
         self.carry_out(&again).map_err(|message| {
             let message = message.hint(format!("the second build of {} failed where the first did not", again.origin));

@@ -87,12 +87,8 @@ impl Second {
     }
 
     /// Another number of processors than there are; none more than there are can be had.
-    pub(super) fn other_cpus(&self) -> usize {
+    fn other_cpus(&self) -> usize {
         if self.cpus > 1 { self.cpus / 2 } else { 1 }
-    }
-
-    pub(super) fn clock(&self) -> Option<&PathBuf> {
-        self.clock.as_ref()
     }
 
     /// Says what is varied and what is not.
@@ -103,13 +99,16 @@ impl Second {
             "a fresh store: every package of the root extracted anew".to_owned(),
             "time of day, process ids, addresses, inodes".to_owned(),
         ];
-        let mut not = vec!["kernel, processor and file system of this machine".to_owned(), "order of files within a directory of more than about a thousand".to_owned()];
+        let mut not = vec![
+            "kernel, processor and file system of this machine".to_owned(),
+            "order of files within a directory of more than about a thousand".to_owned(),
+        ];
         match self.user {
             Some(user) => varied.push(format!("user {user} instead of root")),
             None => not.push("the user: only root can become another".to_owned()),
         }
         match variation.cpus {
-            Some(cpus) if cpus != self.cpus => varied.push(format!("{cpus} processors, and so as many jobs, instead of {}", self.cpus)),
+            Some(cpus) if cpus != self.cpus => varied.push(format!("{cpus} of {} processors, and so as many jobs", self.cpus)),
             _ => not.push("the number of processors: there is only one".to_owned()),
         }
         if variation.reverse_directories {
@@ -126,7 +125,8 @@ impl Second {
 
     /// Puts everything in place that a second build of `built` needs.
     pub(super) fn request(&self, built: &Built, variation: &Variation, builder: &Builder<'_>) -> Result<Again, Failure> {
-        let (distro, mirror, store) = (self.inside("definitions").join(built.origin.as_str()), self.inside("sources"), self.inside("store"));
+        let (distro, mirror, store) =
+            (self.inside("definitions").join(built.origin.as_str()), self.inside("sources"), self.inside("store"));
         builder.copy_definition(&built.origin, &distro).map_err(|error| Failure::fault(&error))?;
         fs::create_dir_all(&mirror).map_err(|error| Failure::fault(&error))?;
         if let Some(definition) = builder.distro.definition(&built.origin) {
