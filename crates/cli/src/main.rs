@@ -7,6 +7,7 @@ mod definitions;
 mod environment;
 mod failure;
 mod host;
+mod nearest;
 mod printer;
 mod progress;
 mod project;

@@ -105,6 +105,11 @@ impl Printer {
     }
 }
 
+/// Says that the user's wish to stop is followed, where work did not end by itself.
+pub(crate) fn stopped() {
+    eprintln!("error: {}", build::BuildError::Stopped);
+}
+
 /// Prints help, version, or what is wrong with the arguments: exit 0 or 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();

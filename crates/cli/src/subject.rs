@@ -111,7 +111,7 @@ fn made(name: &str, workshop: &Workshop, printer: &Printer) -> Result<Thing, Fai
         let digests = vec![manifest.digest, made.index.digest];
         return Ok(Thing::Image(Image { source: None, manifests: vec![manifest], digests }));
     }
-    let report = workshop.with_builder(|builder| super::command::build(builder, &[name.to_owned()], workshop, printer))?;
+    let report = workshop.with_builder(|builder| super::command::build(builder, &[name.to_owned()], printer))?;
     let record = report.packages().find(|record| record.info.name.as_str() == name);
     let content = record.and_then(|record| record.content).ok_or_else(|| {
         let message = Message::text(format!("no definition makes a package `{name}`"));

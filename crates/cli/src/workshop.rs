@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use apk::Record;
 use base::{Arch, Store};
@@ -123,6 +124,9 @@ pub(crate) fn settings(fetch: &FetchArgs) -> Result<Settings, Failure> {
     Ok(Settings { mirrors: fetch.mirrors.clone(), debian, offline: fetch.offline, proxy, ..Settings::default() })
 }
 
+/// How long the first Ctrl-C waits for work to end by itself. Steps end at once; a silent server would be waited for much longer.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// The first Ctrl-C asks to stop, which keeps what is finished; a second ends at once.
 fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -131,6 +135,12 @@ fn on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
         if asked.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
+        // The store bears an end at any time: what is half done is swept, and done again.
+        std::thread::spawn(|| {
+            std::thread::sleep(GRACE);
+            crate::printer::stopped();
+            std::process::exit(130);
+        });
     });
     set.map_err(|error| Failure::fault(&error))?;
     Ok(stop)

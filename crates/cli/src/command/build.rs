@@ -59,7 +59,7 @@ struct Package<'a> {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, &args.fetch, printer)?;
     let targets = if args.all { all(&workshop) } else { targets(&workshop, &args.names)? };
-    let report = workshop.with_builder(|builder| build(builder, &targets, &workshop, printer))?;
+    let report = workshop.with_builder(|builder| build(builder, &targets, printer))?;
     tell(&report, printer);
     Ok(())
 }
@@ -88,12 +88,12 @@ pub(super) fn targets(workshop: &Workshop, names: &[String]) -> Result<Vec<Strin
 }
 
 /// Builds `targets`; an error is told with its way out.
-pub(crate) fn build(builder: &Builder<'_>, targets: &[String], workshop: &Workshop, printer: &Printer) -> Result<Report, Failure> {
-    builder.build(targets).map_err(|error| failure(&error, workshop, printer))
+pub(crate) fn build(builder: &Builder<'_>, targets: &[String], printer: &Printer) -> Result<Report, Failure> {
+    builder.build(targets).map_err(|error| failure(&error, printer))
 }
 
 /// What a user sees of an error of a build.
-pub(super) fn failure(error: &BuildError, workshop: &Workshop, printer: &Printer) -> Failure {
+pub(super) fn failure(error: &BuildError, printer: &Printer) -> Failure {
     let message = with_usual_hints(Message::of(error), error);
     match error {
         BuildError::Stopped => Failure::Interrupted(message),
@@ -103,14 +103,11 @@ pub(super) fn failure(error: &BuildError, workshop: &Workshop, printer: &Printer
             }
             Failure::No(message.hint(format!("the whole log: {}", log.display())).hint(format!("a shell where it failed: {shell}")))
         }
-        BuildError::Graph(GraphError::Unknown { name, .. }) => match workshop.distro.mistakes_of(name) {
-            Some(mistaken) => {
-                let shown = mistaken.diagnostics.render(&mistaken.path.display().to_string(), &mistaken.text);
-                printer.talk(shown.trim_matches('\n'));
-                Failure::Input(Message::text(format!("{} has mistakes", mistaken.path.display())))
-            }
-            None => Failure::Input(message),
-        },
+        BuildError::Graph(GraphError::Mistaken(mistaken)) => {
+            let shown = mistaken.diagnostics.render(&mistaken.path.display().to_string(), &mistaken.text);
+            printer.talk(shown.trim_matches('\n'));
+            Failure::Input(Message::text(format!("{} has mistakes", mistaken.path.display())))
+        }
         BuildError::Graph(_)
         | BuildError::NoDefinition(_)
         | BuildError::Environment { .. }

@@ -90,7 +90,7 @@ pub(crate) fn make(
     workshop: &Workshop,
     printer: &Printer,
 ) -> Result<Made, Failure> {
-    let report = super::build::build(builder, &wanted(config)?, workshop, printer)?;
+    let report = super::build::build(builder, &wanted(config)?, printer)?;
     let started = builder.host.now();
     let records: Vec<_> = report.packages().cloned().collect();
     let (store, distro) = (&workshop.store, &workshop.distro);
@@ -149,8 +149,11 @@ fn find(image: &str, workshop: &Workshop) -> Result<(String, PathBuf), Failure> 
     if !image.contains('/') && known.is_file() {
         return Ok((image.to_owned(), known));
     }
-    let message = Message::text(format!("there is no image `{image}`"));
-    Err(Failure::Input(message.hint(format!("there are: {}; or name the file of a definition", names(&images).join(", ")))))
+    let names = names(&images);
+    let meant = crate::nearest::nearest(image, names.iter().map(String::as_str));
+    let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    let message = Message::text(format!("there is no image `{image}`{meant}"));
+    Err(Failure::Input(message.hint(format!("there are: {}; or name the file of a definition", names.join(", ")))))
 }
 
 /// What a folder holds, in order.

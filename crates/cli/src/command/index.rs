@@ -37,8 +37,8 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     let workshop = Workshop::open(global, &args.fetch, printer)?;
     let targets = if args.names.is_empty() { super::build::all(&workshop) } else { args.names.clone() };
     let written = workshop.with_builder(|builder| {
-        let report = super::build::build(builder, &targets, &workshop, printer)?;
-        builder.index(&report, &args.output, &key).map_err(|error| super::build::failure(&error, &workshop, printer))
+        let report = super::build::build(builder, &targets, printer)?;
+        builder.index(&report, &args.output, &key).map_err(|error| super::build::failure(&error, printer))
     })?;
     let arch = workshop.distro.arch.apk();
     let files = written.iter().map(|record| args.output.join(arch).join(format!("{}.apk", record.info.identity())));

@@ -100,7 +100,7 @@ fn locked(workshop: &Workshop, names: &[String], printer: &Printer) -> Result<Lo
     let arch = workshop.distro.arch;
     workshop.with_builder(|builder| {
         let mut locked = Locked::default();
-        for built in &super::build::build(builder, &targets, workshop, printer)?.built {
+        for built in &super::build::build(builder, &targets, printer)?.built {
             locked.add(built, arch);
         }
         for (name, path, config) in &images {

@@ -32,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, &args.fetch, printer)?;
     let plan = workshop.with_builder(|builder| {
-        let told = |error| super::build::failure(&error, &workshop, printer);
+        let told = |error| super::build::failure(&error, printer);
         if !args.failed {
             return builder.shell(&args.name).map_err(told);
         }

@@ -40,8 +40,7 @@ struct Line<'a> {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, &args.fetch, printer)?;
     let targets = if args.all { super::build::all(&workshop) } else { args.names.clone() };
-    let tested =
-        workshop.with_builder(|builder| builder.test(&targets).map_err(|error| super::build::failure(&error, &workshop, printer)))?;
+    let tested = workshop.with_builder(|builder| builder.test(&targets).map_err(|error| super::build::failure(&error, printer)))?;
     let lines: Vec<_> = tested.iter().map(line).collect();
     for one in &lines {
         printer.line(format!("{:<14} {}-{}", one.outcome, one.package, one.version));

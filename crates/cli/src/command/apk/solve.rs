@@ -169,18 +169,11 @@ fn message(unsolvable: &Unsolvable, sources: &[(Option<String>, Index)]) -> Mess
     let unknown = unsolvable.culprits.iter().filter_map(|culprit| culprit.subject.strip_suffix(" (no such package)"));
     for name in unknown {
         let known = sources.iter().flat_map(|(_, index)| &index.records).map(|record| record.info.name.as_str());
-        if let Some(meant) = nearest(name, known) {
+        if let Some(meant) = crate::nearest::nearest(name, known) {
             message = message.hint(format!("did you mean {meant}?"));
         }
     }
     message
-}
-
-/// Finds the name that was probably meant.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    let near = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    near.filter(|(far, _)| *far <= limit).min().map(|(_, known)| known)
 }
 
 /// Reads an index and the tag before it.
