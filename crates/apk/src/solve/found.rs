@@ -109,7 +109,7 @@ impl Search<'_> {
                 let fresh = pins != founded.pins[candidate];
                 founded.pins[candidate] = pins;
                 founded.asked[candidate] |= self.may_serve(candidate, entry.name);
-let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && self.is_in(candidate);
+                let newly_needed = founded.asked[candidate] && !founded.needed[candidate] && self.is_in(candidate);
                 if fresh || (newly_needed && self.allows(candidate, founded)) {
                     changed.push(candidate);
                 }

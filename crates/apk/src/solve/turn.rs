@@ -46,7 +46,8 @@ impl Turns {
         for name in request.marks.iter().filter_map(|mark| universe.find(&mark.name)) {
             marked[name] = true;
         }
-        let mut walk = Walk { universe, seen: Table::filled(false, universe.packages.len()), looked_at: Table::filled(0, universe.packages.len()) };
+        let mut walk =
+            Walk { universe, seen: Table::filled(false, universe.packages.len()), looked_at: Table::filled(0, universe.packages.len()) };
         let mut reached = Table::filled(false, universe.names.len());
         let mut last = 0;
         let mut stack = Vec::new();

@@ -293,7 +293,15 @@ impl<'a> Universe<'a> {
         }
         let (candidates, rejects) = self.divide(name, dependency);
         let (owners, triggers) = (Vec::new(), Vec::new());
-        let requirement = self.requirements.push(RequirementEntry { name, dependency, conflict: dependency.conflict, candidates, rejects, owners, triggers });
+        let requirement = self.requirements.push(RequirementEntry {
+            name,
+            dependency,
+            conflict: dependency.conflict,
+            candidates,
+            rejects,
+            owners,
+            triggers,
+        });
         self.names[name].requirements.push(requirement);
         known.insert(key, requirement);
         requirement

@@ -19,7 +19,8 @@ fn reasons(world: &str, records: &str) -> String {
         *text += "\n";
     }
     let indexes: Vec<_> = repositories.iter().map(|(tag, text)| (tag, Index::parse(text.as_bytes()).unwrap())).collect();
-    let offered: Vec<_> = indexes.iter().map(|(tag, index)| Repository { tag: tag.map(str::to_owned), ..Repository::new(&index.records) }).collect();
+    let offered: Vec<_> =
+        indexes.iter().map(|(tag, index)| Repository { tag: tag.map(str::to_owned), ..Repository::new(&index.records) }).collect();
     let error = solve(&World::parse(world).unwrap(), &offered, Policy::Apk, &[]).unwrap_err();
     error.reasons.join("\n")
 }

@@ -13,7 +13,9 @@ use super::corpus;
 /// The configurations are JSON in strings of JSON; of them only the lists `\"packages\":[\"a=1\",…]` are looked at.
 fn package_lists(text: &str) -> Vec<Vec<String>> {
     let lists = text.split("\\\"packages\\\":[").skip(1).map(|rest| rest.split(']').next().unwrap_or_default());
-    lists.map(|list| list.split(',').map(|word| word.trim_matches(['\\', '"', ' ']).to_owned()).filter(|word| !word.is_empty()).collect()).collect()
+    lists
+        .map(|list| list.split(',').map(|word| word.trim_matches(['\\', '"', ' ']).to_owned()).filter(|word| !word.is_empty()).collect())
+        .collect()
 }
 
 /// Makes an index of the packages that a list names, each in an older and a newer version, too.
@@ -47,7 +49,8 @@ fn locked_images_come_out_as_they_are_locked() {
             for policy in [Policy::Apk, Policy::Apko] {
                 let world = World::parse(&list.join(" ")).unwrap();
                 let solution = solve(&world, &repositories, policy, &[]).unwrap();
-                let found: BTreeSet<String> = solution.packages.iter().map(|chosen| format!("{}={}", chosen.record.info.name, chosen.record.info.version)).collect();
+                let found: BTreeSet<String> =
+                    solution.packages.iter().map(|chosen| format!("{}={}", chosen.record.info.name, chosen.record.info.version)).collect();
                 assert_eq!(found, list.iter().cloned().collect(), "{policy:?}");
             }
         }

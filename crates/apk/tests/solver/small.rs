@@ -67,9 +67,8 @@ impl Small {
 
     /// Returns for each package those that it can never stand beside, itself among them if it can not stand at all.
     fn apart(&self) -> Vec<u32> {
-        let is_clash = |violation: &Violation| {
-            matches!(violation, Violation::Against { .. } | Violation::Shared { .. } | Violation::Uninstallable(_))
-        };
+        let is_clash =
+            |violation: &Violation| matches!(violation, Violation::Against { .. } | Violation::Shared { .. } | Violation::Uninstallable(_));
         let clash = |mask: u32| check(&self.world, self.policy, &self.members(mask)).iter().any(is_clash);
         let all = 0..self.records.len();
         all.clone().map(|a| all.clone().filter(|b| clash(1 << a | 1 << b)).fold(0, |mask, b| mask | 1 << b)).collect()
@@ -112,7 +111,10 @@ impl Small {
             return Some(format!("{names:?} leaves out {}", self.records[at].info.identity()));
         }
         if let Some(name) = too_early(&chosen) {
-            return Some(format!("{:?}: {name} comes before what it needs", chosen.iter().map(|record| record.info.identity()).collect::<Vec<_>>()));
+            return Some(format!(
+                "{:?}: {name} comes before what it needs",
+                chosen.iter().map(|record| record.info.identity()).collect::<Vec<_>>()
+            ));
         }
         let mut system: BTreeSet<String> = self.installed.iter().map(|present| present.record.info.identity()).collect();
         for change in &solution.changes {
@@ -176,7 +178,8 @@ fn compare_with_all(kinds: Kinds, policy: Policy) {
     }
 }
 
-const CONFLICTS: Kinds = Kinds { conflicts: true, virtuals: false, weak: false, triggers: false, absences: false, tags: false, installed: false };
+const CONFLICTS: Kinds =
+    Kinds { conflicts: true, virtuals: false, weak: false, triggers: false, absences: false, tags: false, installed: false };
 const WEAK: Kinds = Kinds { virtuals: true, weak: true, ..CONFLICTS };
 const ABSENCES: Kinds = Kinds { triggers: true, absences: true, ..WEAK };
 
@@ -225,7 +228,9 @@ fn the_best_version_that_fits_is_taken() {
         let small = Small { world: World::parse("a").unwrap(), ..Small::new(seed, CONFLICTS, Policy::Apk) };
         let version = |record: &Record| (record.info.name.as_str() == "a").then(|| record.info.version.clone());
         let best = small.answers().flat_map(|mask| small.members(mask)).filter_map(|member| version(member.record)).max();
-        let taken = small.solve(Flags::NONE, |solution| solution.and_then(|solution| solution.packages.iter().find_map(|chosen| version(chosen.record))));
+        let taken = small.solve(Flags::NONE, |solution| {
+            solution.and_then(|solution| solution.packages.iter().find_map(|chosen| version(chosen.record)))
+        });
         assert_eq!(taken, best, "{}", small.describe());
     }
 }

@@ -131,7 +131,8 @@ impl Story<'_, '_> {
             let there: Vec<Package> = self.universe.names[name].providers.iter().map(|(package, _)| *package).collect();
             return Some(format!("there is only {}", self.listed(&there)));
         }
-        let strong = |package: &Package| self.universe.packages[*package].offer(name).is_some_and(|offer| self.search.is_strong(*package, offer));
+        let strong =
+            |package: &Package| self.universe.packages[*package].offer(name).is_some_and(|offer| self.search.is_strong(*package, offer));
         let listed = self.listed(candidates);
         if !candidates.iter().any(strong) {
             let one = candidates.len() == 1;
@@ -144,6 +145,7 @@ impl Story<'_, '_> {
         let own = candidates.iter().all(|package| self.universe.packages[*package].name == name);
         match (own, &dependency.constraint) {
             (true, Constraint::Any) => None,
+            (true, _) if self.is_all(candidates) => None,
             (true, _) => Some(format!("only {listed} {}", if candidates.len() == 1 { "fits" } else { "fit" })),
             (false, _) => Some(format!("only {listed} {} it", if candidates.len() == 1 { "provides" } else { "provide" })),
         }
