@@ -6,7 +6,7 @@ need jq jq
 need_podman
 
 out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+trap 'rm -rf "$out"; "${PODMAN[@]}" rmi -f localhost/undistro-check-busybox localhost/undistro-check-nginx >/dev/null 2>&1 || true' EXIT
 fail() { echo "$*"; exit 1; }
 for image in static busybox nginx; do ./undistro -q compose $image -o "$out/$image" >/dev/null; done
 
@@ -36,15 +36,19 @@ for image in static busybox nginx; do
     case $image-$user in nginx- | nginx-0 | nginx-root | static- | static-0) fail "$image runs as root" ;; esac
 done
 
+# podman loads both kinds of archive.
+load() { # IMAGE FORMAT
+    ./undistro -q compose $1 -o "$out/$1.$2" --format $2 --name "localhost/undistro-check-$1" >/dev/null
+    "${PODMAN[@]}" load -q -i "$out/$1.$2" >/dev/null
+    echo "podman loads $1 as $2"
+}
+load busybox docker-archive
+load nginx oci-archive
+
 # As the engine sees it: not root, no capability, a root that can not be written.
-"${PODMAN[@]}" run --rm --network=none --read-only --cap-drop=ALL "${PODMAN_LIMITS[@]}" "oci:$out/busybox" \
+"${PODMAN[@]}" run --rm --network=none --read-only --cap-drop=ALL "${PODMAN_LIMITS[@]}" localhost/undistro-check-busybox \
     sh -c 'grep CapEff /proc/self/status; echo x > /file 2>/dev/null && exit 1; id' >"$out/seen"
 grep -q 'CapEff:.*0000000000000000' "$out/seen" || fail "$(cat "$out/seen")"
-"${PODMAN[@]}" run --rm --network=none --read-only --tmpfs /tmp --cap-drop=ALL "${PODMAN_LIMITS[@]}" "oci:$out/nginx" -t >"$out/seen" 2>&1 \
+"${PODMAN[@]}" run --rm --network=none --read-only --tmpfs /tmp --cap-drop=ALL "${PODMAN_LIMITS[@]}" localhost/undistro-check-nginx -t >"$out/seen" 2>&1 \
     || fail "nginx does not accept its own configuration: $(cat "$out/seen")"
 
-for format in oci-archive docker-archive; do
-    ./undistro -q compose static -o "$out/static.$format" --format $format >/dev/null
-    "${PODMAN[@]}" load -q -i "$out/static.$format" >/dev/null
-    echo "podman loads the $format"
-done

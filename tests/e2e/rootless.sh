@@ -40,8 +40,10 @@ done
 port=18181
 run="podman --root ../podman/root --runroot ../podman/run --storage-driver vfs --cgroup-manager cgroupfs --runtime $(command -v runc || echo /usr/sbin/runc)"
 as_user "mkdir -p ../site && printf 'server { listen 127.0.0.1:$port; root /usr/share/nginx/html; }\n' > ../site/default.conf && chmod -R a+rX ../site"
+as_user "./undistro -q --store ../store compose nginx -o ../nginx.tar --format oci-archive --name localhost/rootless --mirror ../mirror --offline >/dev/null"
+as_user "$run load -q -i ../nginx.tar >/dev/null"
 as_user "$run run -d --name rootless --network=host --read-only --tmpfs /tmp --cap-drop=ALL --security-opt no-new-privileges \
-    --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 -v ../site:/etc/nginx/conf.d:ro oci:../out/nginx"
+    --ulimit nofile=4096:4096 --ulimit nproc=4096:4096 -v ../site:/etc/nginx/conf.d:ro localhost/rootless"
 for _ in $(seq 50); do curl -sf "http://127.0.0.1:$port/" >/dev/null && break; sleep 0.1; done
 curl -sSf "http://127.0.0.1:$port/" | grep -q undistro || { as_user "$run logs rootless"; exit 1; }
 as_user "$run rm -f rootless" >/dev/null
