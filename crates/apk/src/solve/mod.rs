@@ -99,11 +99,16 @@ pub struct Unsolvable {
 }
 
 impl Unsolvable {
-    /// Returns apk's report: the packages that would be taken and what they break.
+    /// Returns apk's report: the packages that would be taken and what they break. Where nothing that would be taken is broken by
+    /// itself, the reasons stand in its place.
     #[must_use]
     pub fn report(&self) -> String {
-        let culprits = self.culprits.iter().map(|culprit| format!("\n{culprit}")).collect::<String>();
-        format!("unable to select packages:{culprits}")
+        let mut report = "unable to select packages:".to_owned();
+        if self.culprits.is_empty() {
+            self.reasons.iter().for_each(|reason| report += &format!("\n  {reason}"));
+        }
+        self.culprits.iter().for_each(|culprit| report += &format!("\n{culprit}"));
+        report
     }
 }
 

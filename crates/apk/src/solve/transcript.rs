@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn prints_sizes_as_apk_does() {
-        for (bytes, text) in [(0, "0 B"), (9999, "9999 B"), (10_000, "9 KiB"), (10_240_000, "9.8 MiB"), (10 << 40, "10240.0 GiB")] {
+        for (bytes, text) in [(0, "0 B"), (9999, "9999 B"), (10_000, "9 KiB"), (10_240_000, "9.8 MiB"), (10 << 40, "10.0 TiB")] {
             assert_eq!(human(bytes), text);
         }
     }
