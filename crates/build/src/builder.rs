@@ -24,6 +24,7 @@ use crate::environment::{self, Member};
 use crate::error::BuildError;
 use crate::files::Files;
 use crate::graph::{self, Order};
+use crate::linked;
 use crate::lint::Finding;
 use crate::output::Output;
 use crate::provenance::{self, Event, Host, ProvenanceError};
@@ -196,7 +197,11 @@ impl<'a> Builder<'a> {
         let recipe = &prepared.definition.recipe;
         let origin = &recipe.name;
         let fixes = prepared.definition.fixes.as_ref();
-        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch };
+        let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
+        let linked = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
+        let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
+        let linked = &linked::elements(self.store, &linked, &self.distro.settings.id).map_err(error)?;
+        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch, linked };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
         let emitted = emit::emit(&about, &run.outputs, self.store);
@@ -336,7 +341,12 @@ impl<'a> Builder<'a> {
             epoch: prepared.epoch,
             owners_recorded,
             sources,
-            environment: provenance::environment(&environment, &self.distro.settings.id, recipe.arch, &provenance::seeds(&self.distro.folder)),
+            environment: provenance::environment(
+                &environment,
+                &self.distro.settings.id,
+                recipe.arch,
+                &provenance::seeds(&self.distro.folder),
+            ),
             log,
         };
         Ok(RunResult { outputs, environment, log, seconds: start.elapsed().as_secs_f64(), event: Some(event) })

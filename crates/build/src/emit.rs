@@ -112,6 +112,8 @@ pub(crate) struct About<'a> {
     pub(crate) distro: &'a spec::distro::Distro,
     pub(crate) fixes: Option<&'a Fixes>,
     pub(crate) epoch: i64,
+    /// What of the build root was linked into each package.
+    pub(crate) linked: &'a BTreeMap<PackageName, Vec<spdx::Linked>>,
 }
 
 impl About<'_> {
@@ -130,6 +132,7 @@ impl About<'_> {
                 "setcap": product.setcap,
             })
         };
+        let linked = |one: &spdx::Linked| serde_json::json!([one.name, one.version, one.purl.to_string(), one.license, one.digest]);
         let source = |fetch: &Fetch| serde_json::json!([fetch.expected, fetch.uri, fetch.purl]);
         let mut key = serde_json::json!({
             "version": recipe.full_version(),
@@ -140,6 +143,7 @@ impl About<'_> {
             "patches": patches(self.jobs),
             "distro": [&self.distro.id, &self.distro.name],
             "home-url": self.distro.home_url,
+            "linked": self.linked.iter().map(|(name, all)| (name.to_string(), all.iter().map(linked).collect())).collect::<serde_json::Map<_, _>>(),
         });
         if let Some(fixes) = self.fixes {
             key["fixes"] = serde_json::json!(fixes::applied(fixes));
@@ -330,7 +334,7 @@ fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> 
         origin: (product.name != &recipe.name).then(|| recipe.name.to_string()),
         cpe: recipe.cpe.as_ref().map(|cpe| cpe_name(recipe, cpe)),
         sources: came_from(about),
-        linked: Vec::new(),
+        linked: about.linked.get(product.name).cloned().unwrap_or_default(),
     };
     let namespace = about.distro.home_url.as_deref().unwrap_or(spdx::DEFAULT_NAMESPACE);
     let error = |source| EmitError::Sbom { package: product.name.clone(), source };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::seed;
 
 /// One package of a root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Member {
     /// Its name.
     pub name: PackageName,

@@ -7,6 +7,7 @@ use base::{PackageName, StoreError};
 use crate::emit::EmitError;
 use crate::environment::EnvironmentError;
 use crate::graph::GraphError;
+use crate::linked::LinkedError;
 use crate::native::place::PlaceError;
 use crate::output::OutputError;
 use crate::provenance::ProvenanceError;
@@ -115,6 +116,15 @@ pub enum BuildError {
         /// Why.
         #[source]
         source: Box<ProvenanceError>,
+    },
+    /// What was linked into it can not be told.
+    #[error("{package}")]
+    Linked {
+        /// The definition.
+        package: PackageName,
+        /// Why.
+        #[source]
+        source: Box<LinkedError>,
     },
     /// There is nothing to look at.
     #[error("the last build of {0} did not fail, or its folder is gone")]

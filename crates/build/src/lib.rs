@@ -24,6 +24,7 @@ mod files;
 pub mod fixes;
 mod graph;
 pub mod lineage;
+pub mod linked;
 mod lint;
 pub mod locked;
 mod native;

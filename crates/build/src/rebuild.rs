@@ -176,8 +176,8 @@ impl Rebuild<'_> {
         let folder = self.folder.join(origin.as_str());
         restore(statement.predicate.taken(kind::DEFINITION), &folder)
             .map_err(|source| RebuildError::Provenance { package: package.clone(), source })?;
-        let distro =
-            Distro::load(&folder, arch).map_err(|source| RebuildError::Definition { package: package.clone(), source: Box::new(source) })?;
+        let distro = Distro::load(&folder, arch)
+            .map_err(|source| RebuildError::Definition { package: package.clone(), source: Box::new(source) })?;
         if let Some(mistaken) = distro.mistaken().next() {
             let mistakes = mistaken.diagnostics.render(&mistaken.path.display().to_string(), &mistaken.text);
             return Err(RebuildError::Mistaken { package, mistakes });
@@ -219,13 +219,8 @@ impl Rebuild<'_> {
     fn package(&mut self, resource: &Resource, origin: &PackageName) -> Result<(), RebuildError> {
         let Member { name, content, .. } = member(resource, origin)?;
         let store = self.bench.store;
-        let request = Request {
-            name: format!("{name}.apk"),
-            uris: Vec::new(),
-            expected: Expected::Sha256(content),
-            size: None,
-            relock: None,
-        };
+        let request =
+            Request { name: format!("{name}.apk"), uris: Vec::new(), expected: Expected::Sha256(content), size: None, relock: None };
         if store.blob(&content).is_some() || self.bench.fetcher.fetch(&request, self.bench.reporter).is_ok() {
             return Ok(());
         }

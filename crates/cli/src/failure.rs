@@ -102,3 +102,15 @@ pub(crate) fn with_usual_hints(message: Message, error: &(dyn Error + 'static)) 
     }
     message
 }
+
+/// Whether the disk is full: whatever was being done, it is the machine that failed.
+pub(crate) fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -88,7 +88,9 @@ pub enum LockedError {
     #[error("distro.lock can not be read; write it anew with `undistro lock`")]
     Parse(#[source] serde_json::Error),
     /// It is in another form.
-    #[error("distro.lock has format {found}, this undistro knows {FORMAT}; use the undistro that made it, or write it anew with `undistro lock`")]
+    #[error(
+        "distro.lock has format {found}, this undistro knows {FORMAT}; use the undistro that made it, or write it anew with `undistro lock`"
+    )]
     Format {
         /// Its format.
         found: u32,

@@ -77,7 +77,8 @@ fn seed(member: &Member, seeds: &Seeds) -> Resource {
     let resource = Resource::sha256(member.name.as_str(), &member.content);
     let resource = resource.annotate("kind", "seed").annotate("version", member.version.as_str());
     let Some(locked) = seeds.locked.get(member.name.as_str()) else { return resource };
-    let purl = Purl::new("deb", locked.name.clone()).namespace("debian").version(locked.version.to_string()).qualifier("arch", &locked.arch);
+    let purl =
+        Purl::new("deb", locked.name.clone()).namespace("debian").version(locked.version.to_string()).qualifier("arch", &locked.arch);
     let resource = resource.uri(purl.to_string()).annotate("deb", json!(locked));
     match seeds.links.get(&locked.name) {
         Some(links) => resource.annotate("links", json!(links)),

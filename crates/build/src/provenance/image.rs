@@ -86,11 +86,7 @@ fn statement(of: Composition<'_>, host: &dyn Host) -> Result<Provenance, Provena
         },
         run_details: RunDetails {
             builder: host.builder(),
-            metadata: Metadata {
-                invocation_id: host.invocation(),
-                started_on: time(of.started)?,
-                finished_on: time(seconds(host.now()))?,
-            },
+            metadata: Metadata { invocation_id: host.invocation(), started_on: time(of.started)?, finished_on: time(seconds(host.now()))? },
             byproducts,
         },
     };

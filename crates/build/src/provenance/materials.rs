@@ -31,6 +31,11 @@ pub(crate) fn materials(distro: &Distro, definition: &Definition) -> io::Result<
     }
     let folder = format!("packages/{}", definition.recipe.name);
     all.push(file(distro, &format!("{folder}/package.yaml"))?);
+    // It tells which patches close which holes, and packages say so.
+    let fixes = format!("{folder}/fixes.yaml");
+    if distro.folder.join(&fixes).is_file() {
+        all.push(file(distro, &fixes)?);
+    }
     // What packages state of the holes that are closed comes from it.
     let fixes = format!("{folder}/fixes.yaml");
     if distro.folder.join(&fixes).is_file() {
@@ -70,7 +75,10 @@ fn file(distro: &Distro, path: &str) -> io::Result<Resource> {
     let place = distro.folder.join(path);
     let size = fs::metadata(&place)?.len();
     if size > MAX_FILE {
-        return Err(invalid(&format!("{} has {size} bytes; at most {MAX_FILE} are kept with provenance: fetch it as a source", place.display())));
+        return Err(invalid(&format!(
+            "{} has {size} bytes; at most {MAX_FILE} are kept with provenance: fetch it as a source",
+            place.display()
+        )));
     }
     Ok(material(path, fs::read(place)?))
 }

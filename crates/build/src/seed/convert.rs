@@ -20,6 +20,9 @@ use super::version::apk_version;
 use super::{Locked, SeedError};
 use crate::analyse::{self, Analysis, Libraries, Options, Subject};
 
+/// A tree read once: its entries, where each file lies in the spool, and the spool.
+type Spooled = (Vec<Entry>, BTreeMap<TreePath, Span>, Spool);
+
 /// The format of a converted seed. Raised when equal input gives another package: a golden digest guards it.
 pub const FORMAT: u32 = 1;
 
@@ -99,7 +102,7 @@ impl Conversion<'_> {
     }
 
     /// Reads the tree once: files go to the spool, the table to memory.
-    fn unpack(&self, deb: &mut Deb, store: &Store) -> Result<(Vec<Entry>, BTreeMap<TreePath, Span>, Spool), SeedError> {
+    fn unpack(&self, deb: &mut Deb, store: &Store) -> Result<Spooled, SeedError> {
         let spool_error = |source| SeedError::Spool { package: self.package(), source };
         let mut writer = Writer::create(&store.tmp_path("seed")).map_err(spool_error)?;
         let mut tree = Tree::new();

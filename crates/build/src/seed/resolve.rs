@@ -100,7 +100,9 @@ impl<'a> Resolver<'a> {
         for package in index.values().filter(|package| !package.provides.is_empty()) {
             // A `Provides` that can not be read provides nothing; only a dependency on it would matter.
             for clause in Clause::parse_list(&package.provides).unwrap_or_default() {
-                clause.0.into_iter().for_each(|one| drop(providers.entry(one.name).or_default().insert(&package.name)));
+                for one in clause.0 {
+                    providers.entry(one.name).or_default().insert(&package.name);
+                }
             }
         }
         Self {

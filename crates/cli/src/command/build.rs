@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use base::Digest;
-use build::{BuildError, Builder, Built, GraphError, Outcome, Report};
+use build::{BuildError, Builder, Built, GraphError, Outcome, Report, StepError};
+use sandbox::SandboxError;
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::failure::{Failure, Message, with_usual_hints};
+use crate::failure::{Failure, Message, is_full, with_usual_hints};
 use crate::printer::{Printer, size};
 use crate::workshop::{FetchArgs, Workshop};
 
@@ -97,10 +98,20 @@ pub(super) fn failure(error: &BuildError, printer: &Printer) -> Failure {
     let message = with_usual_hints(Message::of(error), error);
     match error {
         BuildError::Stopped => Failure::Interrupted(message),
-        BuildError::Step { log, tail, shell, .. } => {
+        _ if is_full(error) => Failure::Fault(message),
+        BuildError::Step { source, log, tail, shell, .. } => {
+            if let StepError::Sandbox(error) = &**source
+                && !is_of_program(error)
+            {
+                return Failure::Fault(hinted(message, error.hint()));
+            }
             for line in tail {
                 printer.talk(format!("    | {line}"));
             }
+            let message = match &**source {
+                StepError::Sandbox(error) => hinted(message, error.hint()),
+                _ => message,
+            };
             Failure::No(message.hint(format!("the whole log: {}", log.display())).hint(format!("a shell where it failed: {shell}")))
         }
         BuildError::Graph(GraphError::Mistaken(mistaken)) => {
@@ -115,6 +126,18 @@ pub(super) fn failure(error: &BuildError, printer: &Printer) -> Failure {
         | BuildError::NotFailed(_) => Failure::Input(message),
         BuildError::Source { .. } => Failure::No(message),
         _ => Failure::Fault(message),
+    }
+}
+
+/// Whether what failed is the program that was to run, and not the sandbox around it.
+fn is_of_program(error: &SandboxError) -> bool {
+    !matches!(error, SandboxError::Setup(failure) if failure.step != sandbox::Step::Execute)
+}
+
+fn hinted(message: Message, hint: Option<&str>) -> Message {
+    match hint {
+        Some(hint) => message.hint(hint),
+        None => message,
     }
 }
 

@@ -15,7 +15,7 @@ use super::compose::Beside;
 use crate::args::Global;
 use crate::definitions::{self, Found, PipelineArgs};
 use crate::failure::{Failure, Message};
-use crate::printer::Printer;
+use crate::printer::{Printer, count};
 
 /// Read definitions and list every mistake.
 #[derive(Debug, clap::Args)]
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     report.errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     report.warnings = report.findings.len() - report.errors;
     tell(&report, format, args.fix, printer)?;
-    verdict(&report)
+    verdict(&report, printer)
 }
 
 fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result<(), Failure> {
@@ -117,11 +117,7 @@ fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result
         Format::Json => printer.data(report)?,
         Format::Sarif => printer.data(&spec::sarif(&report.findings, env!("CARGO_PKG_VERSION")))?,
     }
-    for unreadable in &report.unreadable {
-        printer.warn(&unreadable.reason);
-    }
     let fixed = if fix { format!(", {} mended", report.fixed) } else { String::new() };
-    let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let (files, errors, warnings) = (count(report.files, "definition"), count(report.errors, "error"), count(report.warnings, "warning"));
     printer.talk(format!("{files}, {errors}, {warnings}{fixed}"));
     let mendable = report.findings.iter().filter(|finding| finding.fix.is_some()).count();
@@ -131,13 +127,15 @@ fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result
     Ok(())
 }
 
-fn verdict(report: &Report) -> Result<(), Failure> {
-    match report.unreadable.len() {
-        0 if report.files == 0 => Err(Failure::Input(Message::text("there is no definition in what was named"))),
-        0 if report.errors > 0 => Err(Failure::Said),
-        0 => Ok(()),
-        1 => Err(Failure::Input(Message::text("a file can not be read"))),
-        n => Err(Failure::Input(Message::text(format!("{n} files can not be read")))),
+fn verdict(report: &Report, printer: &Printer) -> Result<(), Failure> {
+    let mut unreadable = report.unreadable.iter().map(|file| Failure::Input(Message::text(&file.reason)));
+    let last = unreadable.next_back();
+    unreadable.for_each(|failure| printer.failure(&failure));
+    match last {
+        Some(failure) => Err(failure),
+        None if report.files == 0 => Err(Failure::Input(Message::text("there is no definition in what was named"))),
+        None if report.errors > 0 => Err(Failure::Said),
+        None => Ok(()),
     }
 }
 

@@ -1,3 +1,5 @@
+//! What `fmt` changes, and what it leaves.
+
 use super::format;
 use crate::schema::Language;
 

@@ -1,3 +1,5 @@
+//! What the shell checker refuses, and what it lets pass.
+
 use super::{literal_marks, parse};
 
 #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::keys::KeyArgs;
 use crate::failure::{Failure, Message, with_usual_hints};
-use crate::printer::Printer;
+use crate::printer::{Printer, count};
 
 /// Verify packages and indexes: the signature, the hash of the data, the checksum of every file.
 #[derive(Debug, clap::Args)]
@@ -174,15 +174,12 @@ fn signatures(checked: &[Checked]) -> Vec<Signature> {
 fn sentence(verified: &Verified) -> String {
     let by: Vec<_> = verified.signatures.iter().filter(|one| one.outcome == "verified").map(|one| one.key.as_str()).collect();
     let who = if by.is_empty() { "whole, but by nobody who is trusted".to_owned() } else { format!("verified, by {}", by.join(", ")) };
-    match (verified.packages, verified.files, verified.files_without_checksum) {
-        (Some(packages), ..) => format!("{who}; {packages} packages"),
-        (None, Some(files), Some(0)) => format!("{who}; {files} files"),
-        (None, files, without) => {
-            format!(
-                "{who}; {} files, of which {} have no checksum of their own",
-                files.unwrap_or(0) + without.unwrap_or(0),
-                without.unwrap_or(0)
-            )
-        }
+    let what = match verified.packages {
+        Some(packages) => count(packages, "package"),
+        None => count(verified.files.unwrap_or(0) + verified.files_without_checksum.unwrap_or(0), "file"),
+    };
+    match verified.files_without_checksum {
+        Some(without) if without > 0 => format!("{who}; {what}, of which {without} have no checksum of their own"),
+        _ => format!("{who}; {what}"),
     }
 }
