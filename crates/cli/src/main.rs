@@ -11,6 +11,8 @@ mod nearest;
 mod printer;
 mod progress;
 mod project;
+#[cfg(test)]
+mod reference;
 mod replace;
 mod subject;
 mod workshop;

@@ -21,6 +21,8 @@ const MAX_FILE: u64 = 512 << 20;
 /// Find the packages that a world needs, as apk or apko would. Nothing is installed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+With keys, every index must be signed by one of them; without, nothing says who made an index.
+
 Examples:
   undistro apk solve --index APKINDEX.tar.gz nginx 'openssl>3.5'
   undistro apk solve --index main.tar.gz --index @edge=edge.tar.gz --installed lib/apk/db/installed nginx@edge
@@ -59,7 +61,6 @@ pub(crate) struct Args {
     /// The architecture; packages for others can not be installed [default: whatever an index has].
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
-    /// With keys, every index must be signed by one of them. Without, nothing says who made an index.
     #[command(flatten)]
     keys: KeyArgs,
 }
