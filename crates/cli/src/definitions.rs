@@ -74,6 +74,9 @@ pub(crate) fn pipelines(folders: &[PathBuf]) -> Folder {
     Folder::new(folders.iter().cloned())
 }
 
+/// Keys at the top of an image that a package does not have.
+const IMAGE_KEYS: [&str; 9] = ["accounts", "archs", "cmd", "include", "layering", "paths", "stop-signal", "volumes", "work-dir"];
+
 /// Says what a file is, by the keys at its top; nothing for YAML of another kind, such as an image's tests.
 pub(crate) fn language(found: &Found, text: &str, pipeline_folders: &[PathBuf]) -> Option<Language> {
     let path = &found.path;
@@ -96,14 +99,16 @@ pub(crate) fn language(found: &Found, text: &str, pipeline_folders: &[PathBuf]) 
     if has("package") {
         return Some(Language::Package);
     }
-    if has("contents") || has("entrypoint") {
+    let steps = has("pipeline") || has("subpackages");
+    let image = has("contents") || has("entrypoint") || found.named && IMAGE_KEYS.iter().any(|key| has(key));
+    if image && !steps {
         return Some(Language::Image);
     }
     // A mistake in the key that tells must not make a definition pass unread.
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     match () {
         () if stem == "image" || stem.ends_with(".apko") => Some(Language::Image),
-        () if found.named || stem == "package" || has("subpackages") || has("pipeline") => Some(Language::Package),
+        () if found.named || stem == "package" || steps => Some(Language::Package),
         () => None,
     }
 }
@@ -124,6 +129,7 @@ mod tests {
             ("pipelines/a.yaml", "piepline:\n  - runs: a\n", true, Some(Language::Pipeline)),
             ("a.yaml", "pakage:\n  name: a\npipeline:\n", false, Some(Language::Package)),
             ("a.yaml", "pakage:\n  name: a\n", true, Some(Language::Package)),
+            ("a.yaml", "paths: []\n", true, Some(Language::Image)),
             ("images/a/image.yaml", "content: {}\n", false, Some(Language::Image)),
             ("test.yaml", "schemaVersion: 2.0.0\n", false, None),
         ];
