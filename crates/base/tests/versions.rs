@@ -1,6 +1,7 @@
 //! Versions compare as apk-tools' own vectors say, where that corpus lies beside the project.
 
 use std::cmp::Ordering;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use base::{Constraint, Operator, Version};
@@ -44,10 +45,10 @@ fn holds(line: &str) -> Result<bool, String> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn every_vector_of_apk_tools_holds() {
     let Some(path) = corpus("apk/apk-tools/version.data") else {
-        eprintln!("SKIP: the corpus is not beside the project");
+        // Past the harness, which keeps what a test that passes prints; on a line of its own, so that `./check` finds it.
+        let _ = std::io::stderr().write_all(b"\nSKIP: the corpus is not there: apk/apk-tools/version.data\n");
         return;
     };
     let text = fs_err::read_to_string(path).unwrap();

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that fails says so")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,7 +15,8 @@ use spec::{Context, Libc};
 fn corpus(name: &str) -> Option<tempfile::TempDir> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus").join(name);
     if !archive.exists() {
-        eprintln!("SKIPPED: {} is not there", archive.display());
+        // Past the harness, which keeps what a test that passes prints; on a line of its own, so that `./check` finds it.
+        let _ = std::io::stderr().write_all(format!("\nSKIP: the corpus is not there: {name}\n").as_bytes());
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! What these tests share: the corpus beside the project, a key, packages made here.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use apk::package::{Scripts, store_package};
@@ -10,11 +10,11 @@ use base::tree::{Entry, Kind, TreePath};
 use base::{Dependency, Store};
 
 /// Finds a part of the corpus beside the workspace. Where it is not there, says so; the test then passes.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn corpus(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus").join(path);
     if !path.exists() {
-        eprintln!("SKIP: the corpus is not beside the project");
+        // Past the harness, which keeps what a test that passes prints; on a line of its own, so that `./check` finds it.
+        let _ = std::io::stderr().write_all(format!("\nSKIP: the corpus is not there: {}\n", path.display()).as_bytes());
         return None;
     }
     Some(path)

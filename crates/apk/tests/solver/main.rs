@@ -1,6 +1,7 @@
 //! What the solver promises: apk's answers on apk's own cases, and answers that are right on any.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by it, and says what it did not do")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 mod case;
@@ -15,7 +16,8 @@ mod vectors;
 fn corpus(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus").join(name);
     if !path.exists() {
-        eprintln!("SKIP: the corpus is not there: {name}");
+        // Past the harness, which keeps what a test that passes prints; on a line of its own, so that `./check` finds it.
+        let _ = std::io::stderr().write_all(format!("\nSKIP: the corpus is not there: {name}\n").as_bytes());
         return None;
     }
     Some(path)
