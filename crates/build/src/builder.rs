@@ -24,7 +24,7 @@ use crate::environment::{self, Member};
 use crate::error::BuildError;
 use crate::files::Files;
 use crate::graph::{self, Order};
-use crate::linked;
+use crate::linked::{self, Linked};
 use crate::lint::Finding;
 use crate::output::Output;
 use crate::provenance::{self, Event, Host, ProvenanceError};
@@ -198,9 +198,9 @@ impl<'a> Builder<'a> {
         let origin = &recipe.name;
         let fixes = prepared.definition.fixes.as_ref();
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
-        let linked = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
+        let objects = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
-        let linked = &linked::elements(self.store, &linked, &self.distro.settings.id).map_err(error)?;
+        let linked = &linked::elements(self.store, &objects, &self.distro.settings.id).map_err(error)?;
         let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch, linked };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
@@ -218,7 +218,7 @@ impl<'a> Builder<'a> {
             && let Some(event) = &run.event
         {
             let error = |source| BuildError::Provenance { package: origin.clone(), source: Box::new(source) };
-            self.state(prepared, event, &packages, &actions).map_err(error)?;
+            self.state(prepared, event, &packages, &actions, &objects).map_err(error)?;
         }
         let outcome = match (ran, emitted.was_there) {
             (true, _) => Outcome::Built,
@@ -353,12 +353,13 @@ impl<'a> Builder<'a> {
     }
 
     /// States how the packages of a run came to be.
-    fn state(&self, prepared: &Prepared<'_>, event: &Event, packages: &[Record], actions: &Actions) -> Result<(), ProvenanceError> {
+    fn state(&self, prepared: &Prepared<'_>, event: &Event, packages: &[Record], actions: &Actions, linked: &Linked) -> Result<(), ProvenanceError> {
         let made = provenance::Made {
             recipe: &prepared.definition.recipe,
             packages,
             emit: actions.emit,
             materials: provenance::materials(self.distro, prepared.definition).map_err(ProvenanceError::Definition)?,
+            linked,
             checkout: self.host.checkout(&self.distro.folder),
         };
         let statement = provenance::statement(event, made)?;

@@ -91,7 +91,10 @@ pub fn verify(blobs: &dyn Blobs, image: &Descriptor, sbom: &Document) -> Result<
 
 fn compare_packages(database: &Database, sbom: &Document, findings: &mut Vec<Finding>) {
     let installed: BTreeSet<_> = database.packages.iter().map(|one| one.record.info.identity()).collect();
-    let apks = sbom.packages.iter().filter(|element| is_apk(element));
+    // What was linked into a package is in its files, and is not installed.
+    let links = sbom.relationships.iter().filter(|one| one.relationship_type == Relation::STATIC_LINK);
+    let linked: BTreeSet<_> = links.map(|one| &one.related_spdx_element).collect();
+    let apks = sbom.packages.iter().filter(|element| is_apk(element) && !linked.contains(&element.id));
     let told: BTreeSet<_> =
         apks.map(|element| format!("{}-{}", element.name, element.version_info.as_deref().unwrap_or_default())).collect();
     findings.extend(installed.difference(&told).cloned().map(Finding::NotInSbom));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use object::{File, Object as _, ObjectSection as _, ObjectSegment as _, SectionFlags, SegmentFlags, elf};
+use object::{File, Object as _, ObjectSection as _, ObjectSegment as _, SectionKind, SegmentFlags, elf};
 
 use super::object::{ANCHOR, Code, is_varied};
 
@@ -72,14 +72,12 @@ fn anchor(runs: &[(usize, Vec<u8>)]) -> Option<(usize, [u8; ANCHOR])> {
 /// The code of a program: its executable sections, or where it has no table of sections its executable segments.
 fn executable(program: &[u8]) -> Vec<&[u8]> {
     let Ok(file) = File::parse(program) else { return Vec::new() };
-    let sections = file
-        .sections()
-        .filter(|section| matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0));
+    let sections = file.sections().filter(|section| section.kind() == SectionKind::Text);
     let sections: Vec<&[u8]> = sections.filter_map(|section| section.data().ok()).collect();
     if !sections.is_empty() {
         return sections;
     }
     let segments =
-        file.segments().filter(|segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags & elf::PF_X != 0));
+        file.segments().filter(|segment| matches!(segment.flags(), SegmentFlags::Elf { p_flags, .. } if p_flags.0 & elf::PF_X.0 != 0));
     segments.filter_map(|segment| segment.data().ok()).collect()
 }

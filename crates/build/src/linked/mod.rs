@@ -100,16 +100,37 @@ pub(crate) fn linked(store: &Store, environment: &[Member], outputs: &BTreeMap<P
                 Some(finder) => finder,
                 none => none.insert(Finder::new(objects(store, environment)?)),
             };
-            let objects = finder.find(&bytes).into_iter().map(|(member, object)| Object {
-                file: entry.path.clone(),
-                member: environment[member].clone(),
-                object,
-            });
-            found.entry(package.clone()).or_default().extend(objects);
+            found.entry(package.clone()).or_default().extend(named(finder, &bytes, &entry.path, environment));
         }
     }
     store.put_record(KIND, &key, &found)?;
     Ok(found)
+}
+
+/// Finds what of `environment` was linked into a package, wherever the package came from.
+pub fn in_package(store: &Store, package: &Package, environment: &[Member]) -> Result<BTreeSet<Object>, LinkedError> {
+    let mut finder: Option<Finder> = None;
+    let mut found = BTreeSet::new();
+    package.read_data(&Limits::default(), |entry, reader| -> Result<(), LinkedError> {
+        let mut front = [0; FRONT];
+        if entry.size() < FRONT as u64 || entry.size() > MAX_OBJECT || reader.read_exact(&mut front).is_err() || !is_program(&front) {
+            return Ok(());
+        }
+        let mut bytes = front.to_vec();
+        reader.read_to_end(&mut bytes).map_err(LinkedError::read(&entry.path))?;
+        let finder = match &mut finder {
+            Some(finder) => finder,
+            none => none.insert(Finder::new(objects(store, environment)?)),
+        };
+        found.extend(named(finder, &bytes, &entry.path, environment));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn named(finder: &Finder, program: &[u8], file: &TreePath, environment: &[Member]) -> Vec<Object> {
+    let object = |(member, object): (usize, String)| Object { file: file.clone(), member: environment[member].clone(), object };
+    finder.find(program).into_iter().map(object).collect()
 }
 
 /// Describes the packages of which something was linked in, as SBOMs list them. A seed is named as its distributor names it.
@@ -140,19 +161,24 @@ fn program(output: &Output, entry: &Entry) -> std::io::Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let mut file = output.file(entry)?;
-    let mut front = [0; 18];
-    if file.read_exact(&mut front).is_err() || !front.starts_with(b"\x7fELF") {
-        return Ok(None);
-    }
-    // e_type, in the file's byte order: 2 is a program, 3 a shared library or a program that can be loaded anywhere.
-    let kind = if front[5] == 2 { u16::from_be_bytes([front[16], front[17]]) } else { u16::from_le_bytes([front[16], front[17]]) };
-    if !matches!(kind, 2 | 3) {
+    let mut front = [0; FRONT];
+    if file.read_exact(&mut front).is_err() || !is_program(&front) {
         return Ok(None);
     }
     file.rewind()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(Some(bytes))
+}
+
+/// How much of a file tells whether it is a program.
+const FRONT: usize = 18;
+
+/// Whether a file that begins so is a program or a shared library (`e_type` 2 or 3, in the file's byte order).
+fn is_program(front: &[u8; FRONT]) -> bool {
+    let kind = [front[16], front[17]];
+    let kind = if front[5] == 2 { u16::from_be_bytes(kind) } else { u16::from_le_bytes(kind) };
+    front.starts_with(b"\x7fELF") && matches!(kind, 2 | 3)
 }
 
 /// The code of every object that the packages of a root hold, with the package's place in the root.
@@ -184,4 +210,60 @@ fn of_package(store: &Store, content: &Digest) -> Result<Vec<Code>, LinkedError>
     })?;
     store.put_record(KIND, &key, &found)?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use fs_err as fs;
+
+    use super::*;
+
+    /// Compiles with this machine's compiler; `None` where there is none.
+    fn compile(arguments: &[&str]) -> Option<()> {
+        let status = Command::new("cc").args(arguments).stderr(Stdio::null()).status().ok()?;
+        status.success().then_some(())
+    }
+
+    const ONE: &str = "int shared(int a, int b) { int r = 0; for (int i = a; i < b; i++) r += i * b ^ (a << 3); return r * 7919 + 31; }";
+    const TWO: &str = "long other(long *p, int n) { long r = 1; for (int i = 0; i < n; i++) r = r * 1000003 ^ p[i]; return r / 17; }";
+    const MAIN: &str = "int shared(int, int); int main(int n, char **v) { return shared(n, 12); }";
+
+    #[test]
+    fn finds_the_object_that_was_linked_and_not_its_neighbour() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        for (name, text) in [("one.c", ONE), ("two.c", TWO), ("main.c", MAIN)] {
+            fs::write(path(name), text).unwrap();
+        }
+        let objects = |options: &[&str]| {
+            ["one", "two"].iter().try_for_each(|name| {
+                let (source, object) = (path(&format!("{name}.c")), path(&format!("{name}.o")));
+                compile(&[options, &["-O2", "-c", &source, "-o", &object]].concat())
+            })
+        };
+        if objects(&["-fPIC"]).is_none() {
+            return;
+        }
+        let (main, one, two, program) = (path("main.c"), path("one.o"), path("two.o"), path("program"));
+        compile(&["-O2", "-s", &main, &one, "-o", &program]).unwrap();
+        let codes: Vec<(usize, Code)> = [(0, &one), (1, &two)]
+            .iter()
+            .flat_map(|(place, object)| {
+                let name = TreePath::parse(if *place == 0 { "one.o" } else { "two.o" }).unwrap();
+                codes(&name, &fs::read(object).unwrap()).into_iter().map(|code| (*place, code)).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(codes.len(), 2, "each has code enough to be known by");
+        let found = Finder::new(codes).find(&fs::read(&program).unwrap());
+        assert_eq!(found, BTreeSet::from([(0, "one.o".to_owned())]));
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_code() {
+        assert!(codes(&TreePath::parse("x.a").unwrap(), b"!<arch>\nnonsense").is_empty());
+        assert!(codes(&TreePath::parse("x.o").unwrap(), b"\x7fELF").is_empty());
+        assert!(Finder::new(Vec::new()).find(b"\x7fELF nonsense").is_empty());
+    }
 }

@@ -2,7 +2,7 @@
 
 use base::tree::TreePath;
 use object::read::archive::ArchiveFile;
-use object::{Architecture, File, Object as _, ObjectSection as _, RelocationFlags, SectionFlags, elf};
+use object::{Architecture, File, Object as _, ObjectSection as _, RelocationFlags, SectionKind, elf};
 use serde::{Deserialize, Serialize};
 
 use super::MIN_BYTES;
@@ -40,7 +40,6 @@ pub(super) fn codes(path: &TreePath, bytes: &[u8]) -> Vec<Code> {
 
 fn of_object(name: &str, bytes: &[u8]) -> Vec<Code> {
     let Ok(file) = File::parse(bytes) else { return Vec::new() };
-    let is_code = |section: &object::Section<'_, '_>| matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0);
     let code = |section: object::Section<'_, '_>| {
         let data = section.data().ok()?;
         let mut fixed = vec![true; data.len()];
@@ -57,7 +56,7 @@ fn of_object(name: &str, bytes: &[u8]) -> Vec<Code> {
         let runs = runs.iter().map(|(at, run)| (*at, hex(run))).collect();
         is_telling.then(|| Code { object: name.to_owned(), runs })
     };
-    file.sections().filter(is_code).filter_map(code).collect()
+    file.sections().filter(|section| section.kind() == SectionKind::Text).filter_map(code).collect()
 }
 
 /// Which bytes around a relocation a linker may change: the field, and where it relaxes, the instruction (psABI, "Linker

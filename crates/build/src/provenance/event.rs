@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use attest::intoto::Resource;
-use attest::slsa::Builder;
+use attest::slsa::{Builder, Predicate};
 use attest::spdx::Purl;
 use base::tree::TreePath;
 use base::{Arch, Digest};
@@ -14,6 +14,7 @@ use serde_json::json;
 use source::{Fetched, Identity};
 
 use crate::environment::Member;
+use crate::provenance::kind;
 use crate::seed::{Lock, Locked};
 use crate::sources;
 use crate::work::Fetch;
@@ -84,6 +85,18 @@ fn seed(member: &Member, seeds: &Seeds) -> Resource {
         Some(links) => resource.annotate("links", json!(links)),
         None => resource,
     }
+}
+
+/// Reads back which packages were in the root, in install order. The error is the name of what can not be read.
+pub fn members(predicate: &Predicate) -> Result<Vec<Member>, String> {
+    let is_member = |resource: &&Resource| matches!(resource.annotation("kind"), Some(kind::SEED | kind::PACKAGE));
+    let member = |resource: &Resource| {
+        let name = resource.name.as_deref()?;
+        let seed = resource.annotation("kind") == Some(kind::SEED);
+        Some(Member { name: name.parse().ok()?, version: resource.annotation("version")?.parse().ok()?, content: resource.digest()?, seed })
+    };
+    let all = predicate.build_definition.resolved_dependencies.iter().filter(is_member);
+    all.map(|one| member(one).ok_or_else(|| one.name.clone().unwrap_or_default())).collect()
 }
 
 /// Describes a source that was brought.

@@ -11,6 +11,7 @@ use spec::Recipe;
 
 use super::{Event, ProvenanceError};
 use crate::action::EMIT_FORMAT;
+use crate::linked::Linked;
 
 /// The values of the annotation `kind`, by which what was taken is told apart.
 pub mod kind {
@@ -34,6 +35,8 @@ pub(crate) struct Made<'a> {
     pub(crate) emit: Digest,
     /// The definition's text.
     pub(crate) materials: Vec<Resource>,
+    /// What was linked into the packages from the build root.
+    pub(crate) linked: &'a Linked,
     /// Where it was checked out from.
     pub(crate) checkout: Option<Resource>,
 }
@@ -64,6 +67,7 @@ pub(crate) fn statement(event: &Event, made: Made<'_>) -> Result<Provenance, Pro
     resolved.extend(event.sources.iter().cloned());
     resolved.extend(event.environment.iter().cloned());
     let mut byproducts = vec![Resource::sha256("recipe", &Digest::of(&recipe)).annotate("is", "the evaluated definition as JSON")];
+    byproducts.extend(linked(made.linked));
     byproducts.extend(event.log.map(|log| Resource::sha256("log", &log).media_type("text/plain")));
     let predicate = Predicate {
         build_definition: BuildDefinition {
@@ -83,6 +87,18 @@ pub(crate) fn statement(event: &Event, made: Made<'_>) -> Result<Provenance, Pro
         },
     };
     Ok(predicate.about(made.packages.iter().filter_map(subject).collect()))
+}
+
+/// Lists the objects of the root that are in the packages, as far as they can be told.
+fn linked(linked: &Linked) -> Option<Resource> {
+    let object = |package: &base::PackageName, object: &crate::linked::Object| {
+        let member = &object.member;
+        json!({ "package": package, "file": object.file, "object": object.object, "of": member.name, "content": member.content, "seed": member.seed })
+    };
+    let objects: Vec<Value> = linked.iter().flat_map(|(name, all)| all.iter().map(move |one| object(name, one))).collect();
+    let text = serde_json::to_vec(&objects).unwrap_or_else(|error| unreachable!("plain values become JSON: {error}"));
+    let resource = Resource::sha256("linked", &Digest::of(text)).annotate("is", "objects of the build root whose code is in the packages");
+    (!objects.is_empty()).then(|| resource.annotate("objects", objects))
 }
 
 fn external(recipe: &Recipe) -> BTreeMap<String, Value> {

@@ -1,10 +1,12 @@
 //! `undistro lineage`: which foreign packages something descends from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apk::Package;
 use base::{Digest, Store};
 use build::lineage::{Lineage, lineage};
+use build::linked::{MIN_BYTES, Object, in_package};
+use build::provenance::kept;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -17,6 +19,7 @@ use crate::workshop::FetchArgs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The seeds are those in its build root and in the build roots of the packages in there, all the way down, as provenance tells.
+Objects are found by their code: small ones, data, and code that a linker rewrote can not be seen.
 
 Example:
   undistro lineage zlib")]
@@ -33,6 +36,8 @@ struct Told<'a> {
     content: Digest,
     #[serde(flatten)]
     lineage: &'a Lineage,
+    /// Objects of its build root whose code is in it; absent where the root is not in this store.
+    linked: Option<&'a BTreeSet<Object>>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
@@ -46,7 +51,8 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
 fn tell(package: &Package, store: &Store, printer: &Printer) -> Result<(), Failure> {
     let (identity, content) = (package.info().identity(), package.content());
     let lineage = lineage(store, package.info().name.as_str(), &content).map_err(|error| Failure::fault(&error))?;
-    printer.json(&Told { package: identity.clone(), content, lineage: &lineage });
+    let linked = linked(package, store)?;
+    printer.json(&Told { package: identity.clone(), content, lineage: &lineage, linked: linked.as_ref() });
     printer.line(format!("{identity}  {content}"));
     printer.line(format!("built with {} packages of ours, directly or not", lineage.packages.len()));
     for (name, content) in &lineage.unknown {
@@ -66,5 +72,39 @@ fn tell(package: &Package, store: &Store, printer: &Printer) -> Result<(), Failu
         let through: Vec<_> = seed.through.iter().map(String::as_str).collect();
         printer.line(format!("  {name}-{}  through {}", seed.version, through.join(", ")));
     }
+    match linked {
+        Some(objects) => tell_linked(&objects, printer),
+        None => printer.line("objects linked in: not known, since its build root is not in this store"),
+    }
     Ok(())
 }
+
+/// Looks for code of the build root's objects in the package.
+fn linked(package: &Package, store: &Store) -> Result<Option<BTreeSet<Object>>, Failure> {
+    let statements = kept(store, &package.content()).map_err(|error| Failure::fault(&error))?;
+    let Some(statement) = statements.first() else { return Ok(None) };
+    let Ok(environment) = build::provenance::members(&statement.predicate) else { return Ok(None) };
+    if environment.iter().any(|member| store.blob(&member.content).is_none()) {
+        return Ok(None);
+    }
+    in_package(store, package, &environment).map(Some).map_err(|error| Failure::fault(&error))
+}
+
+fn tell_linked(objects: &BTreeSet<Object>, printer: &Printer) {
+    let mut by_file: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for one in objects {
+        let word = if one.member.seed { "seed" } else { "package" };
+        let from = format!("{word} {}-{}", one.member.name, one.member.version);
+        by_file.entry((one.file.to_string(), from)).or_default().push(&one.object);
+    }
+    printer.line(format!("objects linked in, as far as their code is found ({MIN_BYTES} bytes and more): {}", objects.len()));
+    for ((file, from), objects) in by_file {
+        let shown: Vec<_> = objects.iter().take(SHOWN).map(|object| object.rsplit('/').next().unwrap_or(object)).collect();
+        let more = objects.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        printer.line(format!("  /{file}: {from}: {}{more}", shown.join(", ")));
+    }
+}
+
+/// How many objects a line names.
+const SHOWN: usize = 8;
