@@ -353,7 +353,14 @@ impl<'a> Builder<'a> {
     }
 
     /// States how the packages of a run came to be.
-    fn state(&self, prepared: &Prepared<'_>, event: &Event, packages: &[Record], actions: &Actions, linked: &Linked) -> Result<(), ProvenanceError> {
+    fn state(
+        &self,
+        prepared: &Prepared<'_>,
+        event: &Event,
+        packages: &[Record],
+        actions: &Actions,
+        linked: &Linked,
+    ) -> Result<(), ProvenanceError> {
         let made = provenance::Made {
             recipe: &prepared.definition.recipe,
             packages,

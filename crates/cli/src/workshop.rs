@@ -84,11 +84,6 @@ impl Workshop {
         })
     }
 
-    /// This machine, as provenance tells of it.
-    pub(crate) fn host(&self) -> &Local {
-        &self.host
-    }
-
     /// The folder of definitions.
     pub(crate) fn folder(&self) -> PathBuf {
         self.distro.folder.clone()

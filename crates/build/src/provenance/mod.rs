@@ -19,8 +19,8 @@ use std::path::PathBuf;
 
 use base::{Digest, StoreError};
 
-pub(crate) use event::{Event, environment, seeds, source};
 pub use event::members;
+pub(crate) use event::{Event, environment, seeds, source};
 pub use host::{Host, seconds};
 pub use image::{Composition, image};
 pub use keep::{keep, kept};

@@ -2,6 +2,7 @@
 
 mod fixes;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use base::Arch;
@@ -89,6 +90,7 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     let results: Vec<_> = files.par_iter().map(|file| check.file(file)).collect();
 
     let mut report = Report::default();
+    let mut told = HashSet::new();
     for (file, result) in files.iter().zip(results) {
         let name = file.path.display().to_string();
         match result {
@@ -96,10 +98,11 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
             Ok(Some(checked)) => {
                 report.files += 1;
                 report.fixed += checked.fixed;
-                if format == Format::Text && !checked.found.is_empty() {
-                    printer.raw(format!("{}\n", checked.found.render(&name, &checked.text).trim_matches('\n')).as_bytes());
+                let found = news(checked.found, &mut told);
+                if format == Format::Text && !found.is_empty() {
+                    printer.raw(format!("{}\n", found.render(&name, &checked.text).trim_matches('\n')).as_bytes());
                 }
-                report.findings.extend(checked.found.located(&name, &checked.text));
+                report.findings.extend(found.located(&name, &checked.text));
             }
             Err(reason) => report.unreadable.push(Unreadable { file: file.path.clone(), reason }),
         }
@@ -109,6 +112,18 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     report.warnings = report.findings.len() - report.errors;
     tell(&report, format, args.fix, printer)?;
     verdict(&report, printer)
+}
+
+/// Leaves out what was told of a pipeline's file before: hundreds of definitions may use it.
+fn news(found: Diagnostics, told: &mut HashSet<(String, Option<usize>, String)>) -> Diagnostics {
+    let mut kept = Diagnostics::new();
+    for diagnostic in found {
+        let place = |source: &spec::Source| (source.name.clone(), diagnostic.span.map(|span| span.start), diagnostic.message.clone());
+        if diagnostic.source.as_deref().is_none_or(|source| told.insert(place(source))) {
+            kept.push(diagnostic);
+        }
+    }
+    kept
 }
 
 fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result<(), Failure> {
@@ -188,7 +203,9 @@ impl Check {
         match language {
             Language::Package => self.package(text),
             Language::Image => image(path, text),
-            Language::Pipeline => spec::pipeline::parse(&path.display().to_string(), text).err().unwrap_or_default(),
+            Language::Pipeline => {
+                spec::pipeline::parse(&path.display().to_string(), text).map_or_else(|found| found, |pipeline| pipeline.warnings)
+            }
             Language::Distro => spec::distro::parse(text).err().unwrap_or_default(),
         }
     }

@@ -53,6 +53,17 @@ fn check_says_what_can_not_be_read() {
 }
 
 #[test]
+fn check_tells_once_what_is_wrong_with_a_pipeline() {
+    let desk = Desk::new();
+    desk.write("pipelines/greet.yaml", "descriptoin: says hello\npipeline:\n  - runs: echo ${{inputs.who}}\n");
+    for name in ["a", "b"] {
+        let text = format!("package:\n  name: {name}\n  version: \"1.0\"\n  epoch: 0\npipeline:\n  - uses: greet\n");
+        desk.write(&format!("{name}.yaml"), &text);
+    }
+    insta::assert_snapshot!(desk.run(&["check", "."]));
+}
+
+#[test]
 fn fmt_orders_keys_and_keeps_comments() {
     let desk = Desk::new();
     let text = "# who it is\npackage:\n    epoch: 0   # from upstream\n    version: \"1.0\"\n    name: hello\npipeline:\n- runs: |\n    echo hello\n";

@@ -49,7 +49,7 @@ impl fmt::Display for Cause {
 /// Builds `built` some more times.
 pub(super) fn find(built: &Built, second: &Second, builder: &Builder<'_>, printer: &Printer) -> Result<Cause, Failure> {
     let first: Contents = built.packages.iter().filter_map(|record| Some((record.info.name.clone(), record.content?))).collect();
-    let mut attempt = |what: &str, variation: Variation| {
+    let attempt = |what: &str, variation: Variation| {
         printer.talk(format!("again: {}, {what}", built.origin));
         second.build(built, &variation, builder).map(contents)
     };
