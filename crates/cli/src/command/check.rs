@@ -64,6 +64,7 @@ struct Report {
     errors: usize,
     warnings: usize,
     fixed: usize,
+    mendable: usize,
     findings: Vec<Located>,
     unreadable: Vec<Unreadable>,
     /// What could not be compared with its sources, and why.
@@ -86,19 +87,25 @@ struct Checked {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let format = args.format.unwrap_or(if global.json { Format::Json } else { Format::Text });
     let files = definitions::collect(&args.paths)?;
-    let check = Check::new(args, global);
-    let results: Vec<_> = files.par_iter().map(|file| check.file(file)).collect();
+    let mut check = Check::new(args, global);
+    let mut results: Vec<_> = files.par_iter().map(|file| check.file(file)).collect();
+    let fixed = results.iter().flatten().flatten().map(|checked| checked.fixed).sum();
+    if fixed > 0 {
+        // What was mended may be a pipeline that other files use: all are read again.
+        check = Check { fix: false, ..Check::new(args, global) };
+        results = files.par_iter().map(|file| check.file(file)).collect();
+    }
 
-    let mut report = Report::default();
-    let mut told = HashSet::new();
+    let mut report = Report { fixed, ..Report::default() };
+    let mut told = Told::new();
     for (file, result) in files.iter().zip(results) {
         let name = file.path.display().to_string();
         match result {
             Ok(None) => {}
             Ok(Some(checked)) => {
                 report.files += 1;
-                report.fixed += checked.fixed;
-                let found = news(checked.found, &mut told);
+                report.mendable += checked.found.iter().filter(|finding| finding.fix.is_some() && finding.source.is_none()).count();
+                let found = news(&name, checked.found, &mut told);
                 if format == Format::Text && !found.is_empty() {
                     printer.raw(format!("{}\n", found.render(&name, &checked.text).trim_matches('\n')).as_bytes());
                 }
@@ -114,12 +121,15 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
     verdict(&report, printer)
 }
 
-/// Leaves out what was told of a pipeline's file before: hundreds of definitions may use it.
-fn news(found: Diagnostics, told: &mut HashSet<(String, Option<usize>, String)>) -> Diagnostics {
+/// Where and what was told already.
+type Told = HashSet<(String, Option<usize>, String)>;
+
+/// Leaves out what was told before: hundreds of definitions may use one pipeline.
+fn news(name: &str, found: Diagnostics, told: &mut Told) -> Diagnostics {
     let mut kept = Diagnostics::new();
     for diagnostic in found {
-        let place = |source: &spec::Source| (source.name.clone(), diagnostic.span.map(|span| span.start), diagnostic.message.clone());
-        if diagnostic.source.as_deref().is_none_or(|source| told.insert(place(source))) {
+        let file = diagnostic.source.as_ref().map_or(name, |source| &source.name).to_owned();
+        if told.insert((file, diagnostic.span.map(|span| span.start), diagnostic.message.clone())) {
             kept.push(diagnostic);
         }
     }
@@ -135,9 +145,8 @@ fn tell(report: &Report, format: Format, fix: bool, printer: &Printer) -> Result
     let fixed = if fix { format!(", {} mended", report.fixed) } else { String::new() };
     let (files, errors, warnings) = (count(report.files, "definition"), count(report.errors, "error"), count(report.warnings, "warning"));
     printer.talk(format!("{files}, {errors}, {warnings}{fixed}"));
-    let mendable = report.findings.iter().filter(|finding| finding.fix.is_some()).count();
-    if mendable > 0 && !fix {
-        printer.talk(format!("{mendable} of them can be mended by --fix"));
+    if report.mendable > 0 {
+        printer.talk(format!("{} of them can be mended by --fix", report.mendable));
     }
     Ok(())
 }
@@ -203,9 +212,7 @@ impl Check {
         match language {
             Language::Package => self.package(text),
             Language::Image => image(path, text),
-            Language::Pipeline => {
-                spec::pipeline::parse(&path.display().to_string(), text).map_or_else(|found| found, |pipeline| pipeline.warnings)
-            }
+            Language::Pipeline => pipeline(path, text),
             Language::Distro => spec::distro::parse(text).err().unwrap_or_default(),
         }
     }
@@ -218,6 +225,14 @@ impl Check {
         }
         found
     }
+}
+
+fn pipeline(path: &Path, text: &str) -> Diagnostics {
+    let found = spec::pipeline::parse(&path.display().to_string(), text).map_or_else(|found| found, |pipeline| pipeline.warnings);
+    let mut own = Diagnostics::new();
+    // Here it is the file that was read, and can be mended.
+    found.into_iter().for_each(|diagnostic| own.push(spec::Diagnostic { source: None, ..diagnostic }));
+    own
 }
 
 fn image(path: &Path, text: &str) -> Diagnostics {

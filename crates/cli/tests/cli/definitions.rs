@@ -60,7 +60,8 @@ fn check_tells_once_what_is_wrong_with_a_pipeline() {
         let text = format!("package:\n  name: {name}\n  version: \"1.0\"\n  epoch: 0\npipeline:\n  - uses: greet\n");
         desk.write(&format!("{name}.yaml"), &text);
     }
-    insta::assert_snapshot!(desk.run(&["check", "."]));
+    insta::assert_snapshot!([desk.run(&["check", "."]), desk.run(&["check", "a.yaml"]), desk.run(&["check", "--fix", "."])].join("\n"));
+    assert!(desk.read("pipelines/greet.yaml").starts_with("description:"));
 }
 
 #[test]
