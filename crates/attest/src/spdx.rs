@@ -27,6 +27,9 @@ pub(crate) use package::tests::zlib as example;
 /// What SPDX writes where nothing is stated.
 pub const NO_ASSERTION: &str = "NOASSERTION";
 
+/// What SPDX writes where it is known that there is nothing.
+pub const NONE: &str = "NONE";
+
 /// The namespace for documents of someone who has no web site, as SPDX suggests it (clause 6.5).
 pub const DEFAULT_NAMESPACE: &str = "https://spdx.org/spdxdocs";
 

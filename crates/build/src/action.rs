@@ -22,9 +22,9 @@ use crate::provenance::Event;
 use crate::work::Job;
 
 /// Raised when the same Run inputs would give other output trees: prelude, constants, native steps, how trees are read.
-pub const RUN_FORMAT: u32 = 1;
+pub const RUN_FORMAT: u32 = 2;
 /// Raised when the same Emit inputs would give other packages: analysis, SBOM, the package format.
-pub const EMIT_FORMAT: u32 = 1;
+pub const EMIT_FORMAT: u32 = 2;
 /// Raised when a test that passed might not pass again.
 pub const TEST_FORMAT: u32 = 1;
 
@@ -70,6 +70,8 @@ pub(crate) struct Run<'a> {
     /// The packages that are made; each has a directory even before the first step.
     pub(crate) outputs: Vec<&'a PackageName>,
     pub(crate) jobs: &'a [Job],
+    /// Files of the workspace that hold licences, and are kept.
+    pub(crate) licenses: Vec<&'a str>,
 }
 
 /// What a Run left.
@@ -81,6 +83,8 @@ pub(crate) struct RunResult {
     pub(crate) environment: Vec<Member>,
     /// The log.
     pub(crate) log: Option<Digest>,
+    /// The files of the workspace that hold licences, as far as they were there.
+    pub(crate) licenses: BTreeMap<String, Digest>,
     /// How long it took.
     pub(crate) seconds: f64,
     /// When it was, and by whom; absent where an older undistro ran it.

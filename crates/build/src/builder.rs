@@ -24,6 +24,7 @@ use crate::environment::{self, Member};
 use crate::error::BuildError;
 use crate::files::Files;
 use crate::graph::{self, Order};
+use crate::licenses;
 use crate::linked::{self, Linked};
 use crate::lint::Finding;
 use crate::output::Output;
@@ -200,8 +201,8 @@ impl<'a> Builder<'a> {
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
         let objects = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
-        let linked = &linked::elements(self.store, &objects, &self.distro.settings.id).map_err(error)?;
-        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch, linked };
+        let linked = &linked::elements(self.store, &objects, &self.distro.settings, &linked::seed_licenses(&self.distro.folder)).map_err(error)?;
+        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch, linked, licenses: &licenses::read(&run.licenses, self.store)? };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
         let emitted = emit::emit(&about, &run.outputs, self.store);
@@ -275,6 +276,7 @@ impl<'a> Builder<'a> {
             files: prepared.files.as_ref().map(|files| files.digest),
             outputs: products(recipe).iter().map(|product| product.name).collect(),
             jobs: &prepared.jobs,
+            licenses: licenses::paths(recipe),
         };
         let key = action.key();
         if let Some(done) = self.recorded(&action)? {
@@ -328,6 +330,7 @@ impl<'a> Builder<'a> {
         }
         let log = self.keep_log(&site)?;
         let owners_recorded = site.owners_recorded();
+        let licenses = licenses::keep(recipe, &site.workspace, self.store, self.reporter)?;
         site.remove()?;
         let environment = prepared.environment.clone();
         let event = Event {
@@ -349,7 +352,7 @@ impl<'a> Builder<'a> {
             ),
             log,
         };
-        Ok(RunResult { outputs, environment, log, seconds: start.elapsed().as_secs_f64(), event: Some(event) })
+        Ok(RunResult { outputs, environment, log, licenses, seconds: start.elapsed().as_secs_f64(), event: Some(event) })
     }
 
     /// States how the packages of a run came to be.

@@ -15,6 +15,7 @@ use crate::action::{Action as _, Emit, EmitResult, Emitted};
 use crate::analyse::{self, AnalyseError, Analysis, Content, Libraries};
 use crate::distro::{Product, products};
 use crate::fixes::{self, Applied};
+use crate::licenses;
 use crate::lint::{self, Finding, Severity};
 use crate::output::{Output, OutputError};
 use crate::setcap::{self, SetCapError};
@@ -114,6 +115,8 @@ pub(crate) struct About<'a> {
     pub(crate) epoch: i64,
     /// What of the build root was linked into each package.
     pub(crate) linked: &'a BTreeMap<PackageName, Vec<spdx::Linked>>,
+    /// The files that hold licences, by their path in the workspace.
+    pub(crate) licenses: &'a BTreeMap<String, String>,
 }
 
 impl About<'_> {
@@ -132,7 +135,7 @@ impl About<'_> {
                 "setcap": product.setcap,
             })
         };
-        let linked = |one: &spdx::Linked| serde_json::json!([one.name, one.version, one.purl.to_string(), one.license, one.digest]);
+        let linked = |one: &spdx::Linked| serde_json::json!([one.name, one.version, one.purl.to_string(), one.license, one.supplier, one.digest]);
         let source = |fetch: &Fetch| serde_json::json!([fetch.expected, fetch.uri, fetch.purl]);
         let mut key = serde_json::json!({
             "version": recipe.full_version(),
@@ -143,6 +146,7 @@ impl About<'_> {
             "patches": patches(self.jobs),
             "distro": [&self.distro.id, &self.distro.name],
             "home-url": self.distro.home_url,
+            "licenses": self.licenses,
             "linked": self.linked.iter().map(|(name, all)| (name.to_string(), all.iter().map(linked).collect())).collect::<serde_json::Map<_, _>>(),
         });
         if let Some(fixes) = self.fixes {
@@ -319,7 +323,6 @@ fn patches(jobs: &[Job]) -> Vec<&str> {
 
 fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> {
     let recipe = about.recipe;
-    let attestations: Vec<&str> = recipe.copyright.iter().filter_map(|one| one.attestation.as_deref()).collect();
     let component = Component {
         name: product.name.to_string(),
         version: recipe.full_version(),
@@ -328,8 +331,9 @@ fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> 
         supplier: Some(about.distro.name.clone()),
         description: product.description.to_owned(),
         license: license(recipe),
-        license_texts: BTreeMap::new(),
-        copyright: (!attestations.is_empty()).then(|| attestations.join("\n")),
+        license_texts: license_texts(about),
+        copyright: copyright(about),
+        notices: about.licenses.values().map(|text| text.trim_end().to_owned()).collect(),
         homepage: Some(product.url.to_owned()).filter(|url| !url.is_empty()),
         origin: (product.name != &recipe.name).then(|| recipe.name.to_string()),
         cpe: recipe.cpe.as_ref().map(|cpe| cpe_name(recipe, cpe)),
@@ -339,6 +343,24 @@ fn sbom(about: &About<'_>, product: &Product<'_>) -> Result<Vec<u8>, EmitError> 
     let namespace = about.distro.home_url.as_deref().unwrap_or(spdx::DEFAULT_NAMESPACE);
     let error = |source| EmitError::Sbom { package: product.name.clone(), source };
     Ok(spdx::package(&component, about.epoch, namespace).map_err(error)?.to_json().into_bytes())
+}
+
+/// The texts of licences, by their names in the definition: used for those that SPDX does not list.
+fn license_texts(about: &About<'_>) -> BTreeMap<String, String> {
+    let text = |one: &spec::recipe::Copyright| Some((one.license.clone(), about.licenses.get(one.license_path.as_ref()?)?.clone()));
+    about.recipe.copyright.iter().filter_map(text).collect()
+}
+
+/// What the definition attests, else the notices in the licences' files. `NONE` where these hold none, and where nothing of
+/// anybody else's went in.
+fn copyright(about: &About<'_>) -> Option<String> {
+    let attested: Vec<String> = about.recipe.copyright.iter().filter_map(|one| one.attestation.clone()).collect();
+    let notices = if attested.is_empty() { licenses::notices(about.licenses.values()) } else { attested };
+    if !notices.is_empty() {
+        return Some(notices.join("\n"));
+    }
+    let is_known = !about.licenses.is_empty() || sources::pinned(about.jobs).next().is_none();
+    is_known.then(|| spdx::NONE.to_owned())
 }
 
 /// Everything a package is made of: what the steps fetch, and the patches that lie in it.

@@ -23,6 +23,7 @@ mod error;
 mod files;
 pub mod fixes;
 mod graph;
+mod licenses;
 pub mod lineage;
 pub mod linked;
 mod lint;

@@ -23,6 +23,8 @@ record! {
         "without" => without: Map<Text>,
         /// Symbolic links that the archive's packages leave to their scripts: package, path, target.
         "links" => links: Map<Map<Text>>,
+        /// Licences of seeds of which something is linked into programs: package, SPDX expression.
+        "licenses" => licenses: Map<Text>,
     }
 }
 
@@ -40,6 +42,8 @@ pub struct Seed {
     pub without: BTreeMap<String, String>,
     /// Symbolic links by package, then by path, with their targets.
     pub links: BTreeMap<String, BTreeMap<TreePath, String>>,
+    /// Licences by package, as SPDX expressions: SBOMs of what they are linked into tell them.
+    pub licenses: BTreeMap<String, String>,
 }
 
 /// Parses `seed.yaml`.
@@ -81,6 +85,7 @@ fn check(document: &Document, out: &mut Diagnostics) -> Seed {
         packages: document.packages.iter().map(|name| name.value.clone()).collect(),
         without: document.without.iter().map(|(name, reason)| (name.value.clone(), reason.value.clone())).collect(),
         links,
+        licenses: document.licenses.iter().map(|(name, license)| (name.value.clone(), license.value.clone())).collect(),
     }
 }
 

@@ -210,6 +210,7 @@ mod tests {
 
     fn image() -> Document {
         let linked = Linked {
+            supplier: Some("Debian".into()),
             name: "libgcc-12-dev".into(),
             version: "12.2.0-14".into(),
             purl: Purl::new("deb", "libgcc-12-dev").namespace("debian").version("12.2.0-14"),

@@ -1,6 +1,6 @@
 //! The SBOM of an image, composed of the SBOMs of its packages. No package is left out, and none is passed over in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base::Digest;
@@ -11,7 +11,7 @@ use super::document::{
 use super::id::{Id, short};
 use super::package::{Component, add};
 use super::purl::Purl;
-use super::{NO_ASSERTION, SpdxError};
+use super::{NO_ASSERTION, NONE, SpdxError};
 
 /// An image, as its SBOM tells of it.
 #[derive(Debug, Clone)]
@@ -67,14 +67,17 @@ pub fn image(contents: &Contents<'_>, namespace: &str) -> Result<Document, SpdxE
     let id = whole.id.clone();
     document.packages.push(whole);
     document.relationships.push(Relationship::new(&document.id.clone(), Relation::DESCRIBES, &id));
+    let mut wholes = vec![id.clone()];
     if let Some((name, version)) = contents.distro {
         let system = Element {
             version_info: Some(version.to_owned()),
             supplier: Some(supplier(contents)),
+            copyright_text: IN_PACKAGES.into(),
             primary_package_purpose: Some(Purpose::OPERATING_SYSTEM),
             ..Element::new(Id::new("OperatingSystem", name), name)
         };
         document.relationships.push(Relationship::new(&id, Relation::CONTAINS, &system.id));
+        wholes.push(system.id.clone());
         document.packages.push(system);
     }
     let mut ids = Vec::with_capacity(contents.parts.len());
@@ -87,6 +90,7 @@ pub fn image(contents: &Contents<'_>, namespace: &str) -> Result<Document, SpdxE
     for (from, to) in contents.requires {
         document.relationships.push(Relationship::new(&ids[*from], Relation::DEPENDS_ON, &ids[*to]));
     }
+    conclude(&mut document, &wholes, &ids);
     add_made(&mut document, &id, contents);
     document.seal(namespace)
 }
@@ -103,6 +107,9 @@ fn add_made(document: &mut Document, image: &Id, contents: &Contents<'_>) {
         files_analyzed: true,
         package_verification_code: Some(verification_code(contents.made)),
         summary: Some("what composing the image made: accounts, the package database, links".into()),
+        // It is put together from what the packages and the definition say; there is no work of anybody in it.
+        license_concluded: NONE.into(),
+        copyright_text: NONE.into(),
         ..Element::new(Id::new("Made", contents.name), name)
     };
     document.relationships.push(Relationship::new(image, Relation::CONTAINS, &made.id));
@@ -112,9 +119,9 @@ fn add_made(document: &mut Document, image: &Id, contents: &Contents<'_>) {
             id: Id::new("File", &file.path),
             file_name: format!("./{}", file.path),
             checksums: vec![sha1, Checksum::sha256(&file.sha256)],
-            license_concluded: NO_ASSERTION.into(),
+            license_concluded: NONE.into(),
             license_info_in_files: Vec::new(),
-            copyright_text: NO_ASSERTION.into(),
+            copyright_text: NONE.into(),
             comment: file.target.as_ref().map(|target| format!("a symbolic link to {target}")),
         };
         document.relationships.push(Relationship::new(&made.id, Relation::CONTAINS, &listed.id));
@@ -132,6 +139,23 @@ fn verification_code(files: &[MadeFile]) -> VerificationCode {
     VerificationCode { package_verification_code_value: hex, package_verification_code_excluded_files: Vec::new() }
 }
 
+/// Where an image's copyright notices are.
+const IN_PACKAGES: &str = "the notices of the packages that it contains";
+
+/// States of the image and its distribution that the licences of all packages hold together.
+fn conclude(document: &mut Document, wholes: &[Id], parts: &[Id]) {
+    let of_part = |element: &&Element| parts.contains(&element.id) && ![NO_ASSERTION, NONE].contains(&element.license_concluded.as_str());
+    let all: BTreeSet<String> = document.packages.iter().filter(of_part).map(|element| element.license_concluded.clone()).collect();
+    if all.is_empty() {
+        return;
+    }
+    let one = |text: &String| if text.contains(" OR ") || text.contains(" AND ") { format!("({text})") } else { text.clone() };
+    let together = all.iter().map(one).collect::<Vec<_>>().join(" AND ");
+    for whole in document.packages.iter_mut().filter(|element| wholes.contains(&element.id)) {
+        whole.license_concluded.clone_from(&together);
+    }
+}
+
 fn supplier(contents: &Contents<'_>) -> String {
     contents.supplier.map_or_else(|| NO_ASSERTION.to_owned(), |name| format!("Organization: {name}"))
 }
@@ -143,6 +167,7 @@ fn describe(contents: &Contents<'_>) -> Element {
         supplier: Some(supplier(contents)),
         checksums: vec![Checksum::sha256(&contents.manifest)],
         external_refs: vec![ExternalRef::purl(&purl)],
+        copyright_text: IN_PACKAGES.into(),
         primary_package_purpose: Some(Purpose::CONTAINER),
         ..Element::new(Id::new("Image", contents.name), contents.name)
     }

@@ -29,8 +29,10 @@ pub struct Component {
     pub license: String,
     /// Texts of licences that SPDX does not list, by the name used in `license`.
     pub license_texts: BTreeMap<String, String>,
-    /// Copyright notices, as the definition states them.
+    /// Copyright notices, as the definition or the licence's file states them; `NONE` where there are none.
     pub copyright: Option<String>,
+    /// Texts that must be passed on with it: the files that hold its licences.
+    pub notices: Vec<String>,
     /// Its web page.
     pub homepage: Option<String>,
     /// The package that it was split from, if that is another.
@@ -94,6 +96,8 @@ pub struct Linked {
     pub purl: Purl,
     /// Its licence, as its makers write it.
     pub license: String,
+    /// Who supplies it.
+    pub supplier: Option<String>,
     /// The digest of the package it came from.
     pub digest: Digest,
 }
@@ -147,6 +151,7 @@ fn describe(document: &mut Document, component: &Component) -> Element {
         license_concluded: declared.expression.clone(),
         license_declared: declared.expression,
         copyright_text: component.copyright.clone().unwrap_or_else(|| NO_ASSERTION.into()),
+        attribution_texts: component.notices.clone(),
         summary: Some(component.description.clone()).filter(|text| !text.is_empty()),
         external_refs: [Some(ExternalRef::purl(&purl)), cpe].into_iter().flatten().collect(),
         primary_package_purpose: Some(Purpose::APPLICATION),
@@ -223,9 +228,11 @@ fn describe_linked(document: &mut Document, linked: &Linked) -> Element {
     document.has_extracted_licensing_infos.extend(declared.extracted);
     Element {
         version_info: Some(linked.version.clone()),
-        supplier: Some(NO_ASSERTION.into()),
+        supplier: Some(linked.supplier.as_ref().map_or_else(|| NO_ASSERTION.to_owned(), |name| format!("Organization: {name}"))),
         checksums: vec![Checksum::sha256(&linked.digest)],
+        license_concluded: declared.expression.clone(),
         license_declared: declared.expression,
+        copyright_text: "its notices are with the licence that it is under".into(),
         external_refs: vec![ExternalRef::purl(&linked.purl)],
         primary_package_purpose: Some(Purpose::LIBRARY),
         ..Element::new(Id::new("Linked", &format!("{}-{}", linked.name, linked.version)), &linked.name)

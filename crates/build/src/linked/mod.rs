@@ -133,8 +133,20 @@ fn named(finder: &Finder, program: &[u8], file: &TreePath, environment: &[Member
     finder.find(program).into_iter().map(object).collect()
 }
 
+/// The licences that `seed.yaml` states, if there is one.
+pub(crate) fn seed_licenses(distro: &std::path::Path) -> BTreeMap<String, String> {
+    spec::seed::load(&distro.join("seed.yaml")).map(|seed| seed.licenses).unwrap_or_default()
+}
+
 /// Describes the packages of which something was linked in, as SBOMs list them. A seed is named as its distributor names it.
-pub(crate) fn elements(store: &Store, linked: &Linked, distro: &str) -> Result<BTreeMap<PackageName, Vec<spdx::Linked>>, LinkedError> {
+///
+/// `licenses` are those of seeds.
+pub(crate) fn elements(
+    store: &Store,
+    linked: &Linked,
+    distro: &spec::distro::Distro,
+    licenses: &BTreeMap<String, String>,
+) -> Result<BTreeMap<PackageName, Vec<spdx::Linked>>, LinkedError> {
     let element = |member: &Member| -> Result<spdx::Linked, LinkedError> {
         let package = Package::open_blob(store, &member.content)?;
         let info = package.info();
@@ -142,9 +154,14 @@ pub(crate) fn elements(store: &Store, linked: &Linked, distro: &str) -> Result<B
         let foreign = info.commit.as_deref().and_then(|commit| commit.strip_prefix("debian:")?.split_once('='));
         let (version, purl) = match foreign.filter(|_| member.seed) {
             Some((name, version)) => (version, Purl::new("deb", name).namespace("debian").version(version)),
-            None => (own, Purl::apk(distro, name, own, &info.arch, info.origin.as_ref().map(PackageName::as_str))),
+            None => (own, Purl::apk(&distro.id, name, own, &info.arch, info.origin.as_ref().map(PackageName::as_str))),
         };
-        Ok(spdx::Linked { name: name.to_owned(), version: version.to_owned(), purl, license: info.license.clone(), digest: member.content })
+        let supplier = match foreign.filter(|_| member.seed) {
+            Some(_) => Some("Debian".to_owned()),
+            None => (!member.seed).then(|| distro.name.clone()),
+        };
+        let license = licenses.get(name).filter(|_| member.seed).unwrap_or(&info.license).clone();
+        Ok(spdx::Linked { name: name.to_owned(), version: version.to_owned(), purl, license, supplier, digest: member.content })
     };
     let mut all = BTreeMap::new();
     for (package, objects) in linked {

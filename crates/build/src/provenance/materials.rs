@@ -22,6 +22,10 @@ const MAX_FILE: u64 = 4 << 20;
 /// Reads a definition: settings, steps, the pipelines that these use, and the files beside it. Names are paths below the folder of definitions.
 pub(crate) fn materials(distro: &Distro, definition: &Definition) -> io::Result<Vec<Resource>> {
     let mut all = vec![file(distro, "distro.yaml")?];
+    // It tells the licences of seeds that are linked in.
+    if distro.folder.join("seed.yaml").is_file() {
+        all.push(file(distro, "seed.yaml")?);
+    }
     for pipeline in pipelines(&definition.recipe) {
         let name = format!("pipelines/{pipeline}.yaml");
         // A pipeline that comes with undistro is part of the program, and the program is named by digest.
