@@ -10,7 +10,7 @@ pub(crate) fn file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     with(path, |file| file.write_all(bytes))
 }
 
-/// As [`file`], with what `write` writes.
+/// As [`file()`], with what `write` writes.
 pub(crate) fn with<E: From<io::Error>>(path: &Path, write: impl FnOnce(&mut fs::File) -> Result<(), E>) -> Result<(), E> {
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
