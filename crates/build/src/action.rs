@@ -152,3 +152,43 @@ impl Action for Test<'_> {
     const KIND: &'static str = "test";
     const FORMAT: u32 = TEST_FORMAT;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that changes means that everything is built again, everywhere. When that is meant, raise the format number.
+    #[test]
+    fn keys_are_what_they_were() {
+        let (name, variables): (PackageName, _) = ("zlib".parse().unwrap(), BTreeMap::from([("CC".to_owned(), "cc".to_owned())]));
+        let jobs = [Job {
+            label: "not part of it".to_owned(),
+            context: name.clone(),
+            environment: BTreeMap::new(),
+            directory: None,
+            retry: None,
+            work: crate::work::Work::Script("make".to_owned()),
+        }];
+        let environment = vec![Digest::of("a"), Digest::of("b")];
+        let run = Run {
+            arch: Arch::X86_64,
+            epoch: 1,
+            environment: environment.clone(),
+            variables: &variables,
+            files: None,
+            outputs: vec![&name],
+            jobs: &jobs,
+            licenses: vec!["COPYING"],
+        };
+        let outputs = BTreeMap::from([(name.clone(), Digest::of("tree"))]);
+        let emit = Emit { arch: Arch::X86_64, epoch: 1, outputs: &outputs, about: serde_json::json!({ "version": "1-r0" }) };
+        let test =
+            Test { arch: Arch::X86_64, epoch: 1, package: &name, environment, variables: &variables, files: Some(Digest::of("f")), jobs: &jobs };
+        insta::assert_snapshot!(format!("{}\n{}\n{}", run.key(), emit.key(), test.key()), @r"
+        sha256:5765c692a33f389ca95d50e65f2dce7fc3a4be7d30d6b92fc22dd6a81be4faa6
+        sha256:72ec852b7f90d1239778edfb67da1f7eed2768cf0449d7ab2bb438a7dcb110ca
+        sha256:4cfaa56f23fede4555adb645fb1bf3c2bd88603117a506b6cbc671fa47a0e5c3
+        ");
+        assert_ne!(Run { epoch: 2, ..run.clone() }.key(), run.key());
+    }
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use apk::{Info, Record, Scripts};
 use base::tree::{Entry, Kind, TreePath};
-use base::{Arch, Store};
+use base::{Arch, Dependency, Store};
 use build::analyse::{self, Content};
 use fs_err as fs;
 
@@ -73,7 +73,8 @@ fn store_files(store: &Store, files: &BTreeMap<TreePath, Vec<u8>>) -> Record {
     };
     entries.extend(files.iter().map(file));
     entries.sort_by(|a, b| a.path.cmp(&b.path));
-    let info = Info::new("host-tools".parse().unwrap(), "1-r0".parse().unwrap(), Arch::host().unwrap().apk());
+    let mut info = Info::new("host-tools".parse().unwrap(), "1-r0".parse().unwrap(), Arch::host().unwrap().apk());
+    info.provides = Dependency::parse_list("seed:host-tools").unwrap();
     let mut open = |entry: &Entry| -> std::io::Result<Box<dyn std::io::Read>> { Ok(Box::new(Cursor::new(files[&entry.path].clone()))) };
     apk::package::store_package(store, &info, &Scripts::new(), &entries, &mut open, 0).unwrap().record().clone()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod apk;
 pub(crate) mod build;
+mod bundle;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod compose;

@@ -27,6 +27,22 @@ enum Verb {
         #[command(flatten)]
         fetch: FetchArgs,
     },
+    /// Write all sources of what an image ships, as licences ask of who passes it on.
+    #[command(after_help = "\
+The sources are those that the provenance of the image's packages names, by digest, and with them a list of what is for which package.
+What was linked in from seeds is named by `undistro lineage`; its source is Debian's to give.
+
+Example:
+  undistro source bundle nginx -o nginx-sources.tar")]
+    Bundle {
+        /// An image, or its name in the distribution.
+        image: String,
+        /// A folder, or a file that ends with .tar.
+        #[arg(short, long, value_name = "PATH")]
+        output: PathBuf,
+        #[command(flatten)]
+        fetch: FetchArgs,
+    },
     /// Say which pinned files the archive no longer has, and what took their place.
     Relock {
         /// Definitions [default: all].
@@ -44,6 +60,7 @@ enum Verb {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     match &args.verb {
         Verb::Mirror { dir, fetch } => mirror(dir, fetch, global, printer),
+        Verb::Bundle { image, output, fetch } => super::bundle::run(image, output, fetch, global, printer),
         Verb::Relock { names, fetch } => relock(names, fetch, global, printer),
         Verb::List { names } => list(names, global, printer),
     }
