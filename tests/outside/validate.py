@@ -7,6 +7,7 @@ NAME.spdx.json must be valid SPDX 2.3 for spdx-tools and conform to NTIA's minim
 that no SPDX 2.3 document can meet for this checker: the type of the SBOM, which it seeks in SPDX 3 alone.
 NAME.cdx.json must be valid CycloneDX 1.6 for CycloneDX's own library.
 """
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from ntia_conformance_checker import fsct_checker, ntia_checker
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+
+# The checker warns of sources, which no relation that it follows leads to.
+logging.disable(logging.WARNING)
 
 
 def spdx(path):

@@ -182,8 +182,15 @@ mod tests {
         };
         let outputs = BTreeMap::from([(name.clone(), Digest::of("tree"))]);
         let emit = Emit { arch: Arch::X86_64, epoch: 1, outputs: &outputs, about: serde_json::json!({ "version": "1-r0" }) };
-        let test =
-            Test { arch: Arch::X86_64, epoch: 1, package: &name, environment, variables: &variables, files: Some(Digest::of("f")), jobs: &jobs };
+        let test = Test {
+            arch: Arch::X86_64,
+            epoch: 1,
+            package: &name,
+            environment,
+            variables: &variables,
+            files: Some(Digest::of("f")),
+            jobs: &jobs,
+        };
         insta::assert_snapshot!(format!("{}\n{}\n{}", run.key(), emit.key(), test.key()), @r"
         sha256:5765c692a33f389ca95d50e65f2dce7fc3a4be7d30d6b92fc22dd6a81be4faa6
         sha256:72ec852b7f90d1239778edfb67da1f7eed2768cf0449d7ab2bb438a7dcb110ca

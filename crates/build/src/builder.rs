@@ -201,8 +201,17 @@ impl<'a> Builder<'a> {
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
         let objects = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
-        let linked = &linked::elements(self.store, &objects, &self.distro.settings, &linked::seed_licenses(&self.distro.folder)).map_err(error)?;
-        let about = About { recipe, jobs: &prepared.jobs, distro: &self.distro.settings, fixes, epoch: prepared.epoch, linked, licenses: &licenses::read(&run.licenses, self.store)? };
+        let linked =
+            &linked::elements(self.store, &objects, &self.distro.settings, &linked::seed_licenses(&self.distro.folder)).map_err(error)?;
+        let about = About {
+            recipe,
+            jobs: &prepared.jobs,
+            distro: &self.distro.settings,
+            fixes,
+            epoch: prepared.epoch,
+            linked,
+            licenses: &licenses::read(&run.licenses, self.store)?,
+        };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
         let emitted = emit::emit(&about, &run.outputs, self.store);

@@ -135,7 +135,8 @@ impl About<'_> {
                 "setcap": product.setcap,
             })
         };
-        let linked = |one: &spdx::Linked| serde_json::json!([one.name, one.version, one.purl.to_string(), one.license, one.supplier, one.digest]);
+        let linked =
+            |one: &spdx::Linked| serde_json::json!([one.name, one.version, one.purl.to_string(), one.license, one.supplier, one.digest]);
         let source = |fetch: &Fetch| serde_json::json!([fetch.expected, fetch.uri, fetch.purl]);
         let mut key = serde_json::json!({
             "version": recipe.full_version(),

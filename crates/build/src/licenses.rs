@@ -22,7 +22,12 @@ pub(crate) fn paths(recipe: &Recipe) -> Vec<&str> {
 }
 
 /// Keeps those that the workspace has. One that is missing is warned of: the licence itself is in the definition.
-pub(crate) fn keep(recipe: &Recipe, workspace: &Workspace, store: &Store, reporter: &dyn Reporter) -> Result<BTreeMap<String, Digest>, StoreError> {
+pub(crate) fn keep(
+    recipe: &Recipe,
+    workspace: &Workspace,
+    store: &Store,
+    reporter: &dyn Reporter,
+) -> Result<BTreeMap<String, Digest>, StoreError> {
     let mut kept = BTreeMap::new();
     for path in paths(recipe) {
         let read = || {

@@ -259,7 +259,14 @@ impl Rebuild<'_> {
         }
         let release = Release { version: None, date: None, signature: Signature::Unchecked(Unchecked::Waived) };
         let lock = Lock::new(arch, "provenance".into(), "provenance".into(), release, locked);
-        let seed = Seed { suite: String::new(), component: String::new(), packages: BTreeSet::new(), without: BTreeMap::new(), links, licenses: BTreeMap::new() };
+        let seed = Seed {
+            suite: String::new(),
+            component: String::new(),
+            packages: BTreeSet::new(),
+            without: BTreeMap::new(),
+            links,
+            licenses: BTreeMap::new(),
+        };
         let made = seed::repository(&lock, &seed, self.bench.fetcher, self.bench.reporter)
             .map_err(|source| RebuildError::Seed { package: origin.to_string(), source: Box::new(source) })?;
         for one in seeds {

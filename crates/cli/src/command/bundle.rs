@@ -60,7 +60,13 @@ fn sources(subject: &Subject, image: &Image) -> Result<(Vec<Bundled>, i64), Fail
 
 fn bundled(package: &str, source: &Resource) -> Option<Bundled> {
     let name = source.name.clone()?;
-    let request = Request { name, uris: source.uri.clone().into_iter().collect(), expected: Expected::Sha256(source.digest()?), size: None, relock: None };
+    let request = Request {
+        name,
+        uris: source.uri.clone().into_iter().collect(),
+        expected: Expected::Sha256(source.digest()?),
+        size: None,
+        relock: None,
+    };
     let identity = Identity::of(&request);
     Some(Bundled { package: package.to_owned(), request, identity })
 }

@@ -59,7 +59,7 @@ fn two_packages_of_one_version_have_two_namespaces() {
 #[test]
 fn says_what_was_linked_in() {
     let linked = Linked {
-            supplier: Some("Debian".into()),
+        supplier: Some("Debian".into()),
         name: "libgcc-12-dev".into(),
         version: "12.2.0-14".into(),
         purl: Purl::new("deb", "libgcc-12-dev").namespace("debian").version("12.2.0-14"),
