@@ -8,24 +8,24 @@ work=$(mktemp -d)
 trap 'chmod -R u+rwX "$work"; rm -rf "$work"' EXIT
 ./undistro -q source mirror "$work/mirror" >/dev/null
 contents() { jq -r '.definitions[].packages[] | "\(.name) \(.version) \(.content)"' | sort; }
-build() { ./undistro -q --json --store "$work/store" build busybox static --mirror "$work/mirror" --offline; }
+build=(./undistro -q --json --store "$work/store" build busybox static --mirror "$work/mirror" --offline)
 alive() { pgrep -f "$work/store" || true; }
 
 KILLS=${KILLS:-20} SEED=${SEED:-$RANDOM}
 echo "killing $KILLS times, SEED=$SEED"
 RANDOM=$SEED
 for n in $(seq "$KILLS"); do
-    build >"$work/killed.json" 2>"$work/killed.err" &
+    "${build[@]}" >"$work/killed.json" 2>"$work/killed.err" &
     pid=$!
     sleep "$((RANDOM % 6)).$((RANDOM % 10))"
     if kill -9 $pid 2>/dev/null; then how=killed; else how=ended; fi
     wait $pid 2>/dev/null || true
     for _ in $(seq 50); do [ -z "$(alive)" ] && break; sleep 0.1; done
-    [ -z "$(alive)" ] || { echo "after kill $n these still run:"; ps -fp "$(alive | tr '\n' ,)1"; exit 1; }
+    [ -z "$(alive)" ] || { echo "after kill $n these still run:"; ps -fp "$(alive | paste -sd,)"; exit 1; }
     if [ $how = ended ] && [ ! -s "$work/killed.json" ]; then cat "$work/killed.err"; exit 1; fi
     echo "$n: $how"
 done
-build | contents >"$work/after"
+"${build[@]}" | contents >"$work/after"
 ./undistro -q --json build busybox static | contents >"$work/never-killed"
 diff "$work/never-killed" "$work/after"
 echo "$(wc -l <"$work/after") packages are the same as if nothing had been killed"

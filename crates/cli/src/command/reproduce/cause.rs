@@ -58,10 +58,11 @@ pub(super) fn find(built: &Built, second: &Second, builder: &Builder<'_>, printe
     if plain == first {
         let cpus = Variation { cpus: second.all_varied().cpus, ..Variation::default() };
         let order = Variation { reverse_directories: true, ..Variation::default() };
+        // The clock first: what records the second differs from the first build sooner or later, whatever else is varied.
         let single = [
+            ("the clock ahead", ahead, Cause::Clock),
             ("fewer processors", Some(cpus), Cause::Cpus),
             ("directories in reverse", Some(order), Cause::Order),
-            ("the clock ahead", ahead, Cause::Clock),
         ];
         for (what, variation, cause) in single {
             if let Some(variation) = variation
