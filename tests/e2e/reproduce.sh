@@ -31,7 +31,7 @@ while read -r name file cause; do
 done <<'PLANTED'
 clock usr/share/built clock
 day usr/share/day clock
-path usr/share/mounts place
+path usr/share/where place
 order usr/share/parts order
 random usr/share/number random
 jobs usr/share/jobs cpus
