@@ -242,7 +242,7 @@ pub struct Image {
 /// Parses an image definition.
 ///
 /// # Errors
-/// Every mistake in its shape; what it means is checked by [`evaluate`].
+/// Every mistake in its shape; what it means is checked by [`evaluate()`].
 pub fn parse(text: &str) -> Result<Image, Diagnostics> {
     let (image, diagnostics) = read(text);
     diagnostics.finish(image).map(|(image, warnings)| Image { warnings, ..image })

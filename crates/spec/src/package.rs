@@ -332,7 +332,7 @@ pub enum LoadError {
 /// Parses a package definition.
 ///
 /// # Errors
-/// Every mistake in its shape; what it means is checked by [`crate::evaluate`].
+/// Every mistake in its shape; what it means is checked by [`crate::evaluate()`].
 pub fn parse(text: &str) -> Result<Package, Diagnostics> {
     let (package, diagnostics) = read(text);
     diagnostics.finish(package).map(|(package, warnings)| Package { warnings, ..package })

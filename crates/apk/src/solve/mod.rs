@@ -1,6 +1,6 @@
 //! The solver: which packages a world needs, in which order they are installed, or why there is no answer.
 //!
-//! A complete search in apk's order of preference ([`search`] decides, concludes and learns); see `docs/solver.md` for the rules.
+//! A complete search in apk's order of preference (the module `search` decides, concludes and learns); see `docs/solver.md` for the rules.
 //!
 //! ```
 //! use apk::solve::{Policy, Repository, World, solve};

@@ -30,7 +30,7 @@ pub const AUTHORITY_FILES: [&str; 4] =
 /// How and where sources are sought.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Folders or servers laid out by digest, as [`crate::mirror`] writes them. Asked in order, before any other place.
+    /// Folders or servers laid out by digest, as [`mirror()`](crate::mirror()) writes them. Asked in order, before any other place.
     pub mirrors: Vec<Location>,
     /// The root of a Debian mirror, where `debian:` URIs are found ([`crate::debian::host_mirror`]).
     pub debian: Option<Location>,

@@ -77,6 +77,8 @@ struct Reproduced {
     seconds: f64,
     differing: Vec<Differing>,
     cause: Option<Cause>,
+    /// Why the second build did not end well, if it did not.
+    failed: Vec<String>,
 }
 
 /// An image that was composed twice.
@@ -121,7 +123,14 @@ fn reproduce(args: &Args, builder: &Builder<'_>, workshop: &Workshop, printer: &
     let mut remade = BTreeMap::new();
     for built in first.values().filter(|built| origins.contains(&built.origin)) {
         printer.talk(format!("again: {}", built.origin));
-        let made = second.build(built, &variation, builder)?;
+        let made = match second.build(built, &variation, builder) {
+            Ok(made) => made,
+            Err(Failure::No(message)) => {
+                definitions.push(Reproduced { failed: message.chain, ..reproduced(built, &Remade::default(), Vec::new(), None) });
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let differing = differing(built, &made, workshop)?;
         let cause = match differing.is_empty() || !args.why {
             true => None,
@@ -176,7 +185,15 @@ fn reproduced(built: &Built, made: &Remade, differing: Vec<Differing>, cause: Op
     let contents =
         |remade: &Remade| remade.packages.iter().map(|(name, (content, _))| (name.clone(), *content)).collect::<BTreeMap<_, _>>();
     let packages: BTreeMap<_, _> = built.packages.iter().filter_map(|record| Some((record.info.name.clone(), record.content?))).collect();
-    Reproduced { name: built.origin.clone(), equal: contents(made) == packages, packages, seconds: made.seconds, differing, cause }
+    Reproduced {
+        name: built.origin.clone(),
+        equal: contents(made) == packages,
+        packages,
+        seconds: made.seconds,
+        differing,
+        cause,
+        failed: Vec::new(),
+    }
 }
 
 /// Composes an image in a store of its own, of the packages that were built again.
@@ -225,6 +242,7 @@ fn not_as_locked(workshop: &Workshop, definitions: &[Reproduced]) -> Result<Opti
 fn tell(one: &Reproduced, printer: &Printer) {
     let word = if one.equal { "equal" } else { "DIFFERS" };
     printer.line(format!("{word:<9} {}: {} packages, {:.1} s", one.name, one.packages.len(), one.seconds));
+    one.failed.iter().for_each(|line| printer.line(format!("  {line}")));
     for package in &one.differing {
         printer.line(format!("  {}: {} and {}", package.package, package.first, package.second));
         for (field, first, second) in &package.fields {
