@@ -12,7 +12,7 @@ done=" "
 for definition in nginx busybox $(ls distro/packages); do
     # What was in the root of another was rebuilt with it.
     case $done in *" $definition "*) continue ;; esac
-    ./undistro -q provenance "$definition" --closure > "$work/$definition.jsonl"
+    ./undistro -q provenance "$definition" --package --closure > "$work/$definition.jsonl"
     (cd "$work" && "$here/undistro" -q --json --store "$work/unused" rebuild --from "$definition.jsonl" --mirror mirror --offline > rebuilt.json)
     jq -e 'length > 0 and all(.equal and .same_actions)' "$work/rebuilt.json" >/dev/null
     done="$done$(jq -r '[.[].origin] | join(" ")' "$work/rebuilt.json") "

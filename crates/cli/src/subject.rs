@@ -25,6 +25,13 @@ pub(crate) struct Subject {
     pub(crate) store: Store,
 }
 
+/// What a name means that a package and an image have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prefer {
+    Package,
+    Image,
+}
+
 /// A package or an image.
 #[derive(Debug)]
 pub(crate) enum Thing {
@@ -44,8 +51,9 @@ pub(crate) struct Image {
 }
 
 impl Subject {
-    /// Opens `text`: a path, or a name that is built or composed first where that was not done.
-    pub(crate) fn find(text: &str, global: &Global, fetch: &FetchArgs, printer: &Printer) -> Result<Self, Failure> {
+    /// Opens `text`: a path, or a name that is built or composed first where that was not done. Of a package and an image with one
+    /// name it is what `prefer` says.
+    pub(crate) fn find(text: &str, prefer: Prefer, global: &Global, fetch: &FetchArgs, printer: &Printer) -> Result<Self, Failure> {
         let path = Path::new(text);
         if path.exists() {
             return Ok(Self { name: text.to_owned(), thing: open(path)?, store: project::store(global)? });
@@ -54,7 +62,7 @@ impl Subject {
             return Err(Failure::Input(Message::text(format!("there is no {text}"))));
         }
         let workshop = Workshop::open(global, fetch, printer)?;
-        let thing = made(text, &workshop, printer)?;
+        let thing = made(text, prefer, &workshop, printer)?;
         Ok(Self { name: text.to_owned(), thing, store: workshop.store })
     }
 
@@ -103,8 +111,8 @@ fn open(path: &Path) -> Result<Thing, Failure> {
 }
 
 /// What the definitions make under `name`.
-fn made(name: &str, workshop: &Workshop, printer: &Printer) -> Result<Thing, Failure> {
-    let is_package = workshop.distro.package_names().any(|known| known == name);
+fn made(name: &str, prefer: Prefer, workshop: &Workshop, printer: &Printer) -> Result<Thing, Failure> {
+    let is_package = prefer == Prefer::Package && workshop.distro.package_names().any(|known| known == name);
     if !is_package && let Some((name, path, config)) = super::command::images(workshop)?.into_iter().find(|(known, ..)| known == name) {
         let made = workshop.with_builder(|builder| super::command::make(builder, &name, &path, &config, workshop, printer))?;
         let manifest = made.composed.manifest;

@@ -10,11 +10,11 @@ use source::{Bundle, Bundled, Expected, Fetcher, Identity, Request};
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::{Printer, size};
-use crate::subject::{Image, Subject, Thing};
+use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::{FetchArgs, settings};
 
 pub(super) fn run(image: &str, output: &Path, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(image, global, fetch, printer)?;
+    let subject = Subject::find(image, Prefer::Image, global, fetch, printer)?;
     let Thing::Image(found) = &subject.thing else {
         return Err(Failure::Input(Message::text(format!("{image} is no image"))));
     };

@@ -6,7 +6,7 @@ use image::diff::{Aspect, Change};
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::printer::{Printer, size};
-use crate::subject::Subject;
+use crate::subject::{Prefer, Subject};
 use crate::workshop::FetchArgs;
 
 /// Say what differs between two packages or images: packages, files, bytes.
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let snapshot = |text: &str| Subject::find(text, global, &args.fetch, printer)?.snapshot(&|_| false);
+    let snapshot = |text: &str| Subject::find(text, Prefer::Image, global, &args.fetch, printer)?.snapshot(&|_| false);
     let (before, after) = (snapshot(&args.before)?, snapshot(&args.after)?);
     let diff = image::diff(&before, &after);
     printer.json(&diff);

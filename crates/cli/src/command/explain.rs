@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
-use crate::subject::{Image, Subject, Thing};
+use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::FetchArgs;
 
 /// Say why each package is in an image: the chain of requirements; or which package a file is of.
@@ -32,7 +32,7 @@ struct Owned<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.image, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.image, Prefer::Image, global, &args.fetch, printer)?;
     let Thing::Image(image) = &subject.thing else {
         return Err(Failure::Input(Message::text(format!("{} is no image", subject.name))));
     };

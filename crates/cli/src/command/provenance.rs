@@ -13,7 +13,7 @@ use fs_err as fs;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
-use crate::subject::{Image, Subject, Thing};
+use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::FetchArgs;
 
 /// Say what went into a package or an image: sources, packages, seeds, the program that built it.
@@ -30,6 +30,9 @@ Examples:
 pub(crate) struct Args {
     /// A package's file, an image, or the name of either in the distribution.
     subject: String,
+    /// Where a package and an image have one name: the package.
+    #[arg(long)]
+    package: bool,
     /// Print the statement and those of everything that it was built with, one JSON text a line.
     #[arg(long, conflicts_with = "json")]
     closure: bool,
@@ -38,7 +41,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.subject, global, &args.fetch, printer)?;
+    let prefer = if args.package { Prefer::Package } else { Prefer::Image };
+    let subject = Subject::find(&args.subject, prefer, global, &args.fetch, printer)?;
     let statements = statements(&subject)?;
     let Some(first) = statements.first() else {
         let message = Message::text(format!("no provenance of {} is kept here", args.subject));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
-use crate::subject::{Image, Subject, Thing, files};
+use crate::subject::{Image, Prefer, Subject, Thing, files};
 use crate::workshop::FetchArgs;
 
 /// Print the SBOM of a package or an image, or check that it, the package database and the files agree.
@@ -48,7 +48,7 @@ struct Verified {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.subject, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.subject, Prefer::Image, global, &args.fetch, printer)?;
     let text = match &subject.thing {
         Thing::Package(package) => {
             let path = format!("var/lib/db/sbom/{}.spdx.json", package.info().identity());
