@@ -17,7 +17,7 @@ const MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("uni
 pub(crate) fn check() -> anyhow::Result<Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     let mut files = Vec::new();
-    for part in ["crates", "xtask"] {
+    for part in ["crates", "fuzz", "xtask"] {
         collect(&root.join(part), &mut files)?;
     }
     files.sort();

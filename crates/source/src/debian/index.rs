@@ -90,7 +90,7 @@ fn is_inside(path: &str) -> bool {
 }
 
 /// Reads `Packages`: every package by name, the latest version of each.
-pub(super) fn packages(reader: impl BufRead) -> Result<BTreeMap<String, Package>, IndexError> {
+pub fn packages(reader: impl BufRead) -> Result<BTreeMap<String, Package>, IndexError> {
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     for paragraph in Paragraphs::new(reader) {
         let package = package(&paragraph?)?;
@@ -118,7 +118,7 @@ fn package(paragraph: &Paragraph) -> Result<Package, IndexError> {
 }
 
 /// Reads `Sources`: every source package by name, all versions, the latest last.
-pub(super) fn sources(reader: impl BufRead) -> Result<BTreeMap<String, Vec<SourcePackage>>, IndexError> {
+pub fn sources(reader: impl BufRead) -> Result<BTreeMap<String, Vec<SourcePackage>>, IndexError> {
     let mut sources: BTreeMap<String, Vec<SourcePackage>> = BTreeMap::new();
     for paragraph in Paragraphs::new(reader) {
         let package = source_package(&paragraph?)?;

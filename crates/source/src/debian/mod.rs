@@ -19,7 +19,7 @@ pub use archive::{Archive, ArchiveError};
 pub use control::{ControlError, Paragraph, Paragraphs};
 pub use deb::{Control, Deb, DebError};
 pub use host::{Host, KEYRING, host, host_mirror};
-pub use index::{IndexError, Package, SourceFile, SourcePackage};
+pub use index::{IndexError, Package, SourceFile, SourcePackage, packages, sources};
 pub use relation::{Alternative, Clause, Relation, RelationError};
 pub use release::{Listed, Release, ReleaseError};
 pub use relock::{Looked, Pinned, Replacement, Standing, look_after};
