@@ -19,6 +19,8 @@ pub enum Kind {
     Index,
     /// Composing an image.
     Compose,
+    /// Carrying a blob from or to a registry.
+    Transfer,
 }
 
 /// One piece of work that a person may wait for.

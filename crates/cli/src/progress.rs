@@ -68,12 +68,18 @@ fn verb(kind: TaskKind) -> &'static str {
         TaskKind::Emit => "emit",
         TaskKind::Index => "index",
         TaskKind::Compose => "compose",
+        TaskKind::Transfer => "blob",
     }
+}
+
+/// Tasks that come on by bytes.
+fn is_bytes(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Fetch | TaskKind::Transfer)
 }
 
 /// Short tasks of which there are many: without a terminal only their end is told, and only when it took a while.
 fn is_small(kind: TaskKind) -> bool {
-    matches!(kind, TaskKind::Seed | TaskKind::Root | TaskKind::Emit)
+    matches!(kind, TaskKind::Seed | TaskKind::Root | TaskKind::Emit | TaskKind::Transfer)
 }
 
 impl Reporter for Progress {
@@ -99,10 +105,10 @@ impl Reporter for Progress {
             running.bytes = done;
             if let Some(bar) = &running.bar {
                 let of = total.map_or(String::new(), |total| match task.kind {
-                    TaskKind::Fetch => format!(" of {}", size(total)),
+                    TaskKind::Fetch | TaskKind::Transfer => format!(" of {}", size(total)),
                     _ => format!(" of {total}"),
                 });
-                let done = if task.kind == TaskKind::Fetch { size(done) } else { format!("step {done}") };
+                let done = if is_bytes(task.kind) { size(done) } else { format!("step {done}") };
                 bar.set_message(format!("{} ({done}{of})", task.name));
             }
         }
@@ -129,8 +135,7 @@ impl Reporter for Progress {
         let small = is_small(task.kind) && took < Duration::from_secs(2);
         let told = how == Finish::Failed || self.verbose || (how == Finish::Done && !small);
         if told && !self.quiet {
-            let bytes =
-                if task.kind == TaskKind::Fetch && running.bytes > 0 { format!(", {}", size(running.bytes)) } else { String::new() };
+            let bytes = if is_bytes(task.kind) && running.bytes > 0 { format!(", {}", size(running.bytes)) } else { String::new() };
             self.say(&format!("{:>8} {}: {word} in {:.1} s{bytes}", verb(task.kind), task.name, took.as_secs_f64()));
         }
     }

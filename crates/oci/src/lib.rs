@@ -12,6 +12,7 @@ pub mod layout;
 mod manifest;
 pub mod media;
 mod read;
+pub mod remote;
 mod time;
 pub mod tree;
 mod validate;
