@@ -28,7 +28,8 @@ impl Mirror {
             "Package: tool\nVersion: 1-1\nArchitecture: amd64\nFilename: pool/main/t/tool/tool_1-1_amd64.deb\nSize: 5\nSHA256: {hash}\n"
         );
         let sources = format!(
-            "Package: tool\nVersion: 1-2\nDirectory: pool/main/t/tool\nChecksums-Sha256:\n {hash} 5 tool_1.orig.tar.gz\n {hash} 5 tool_1-2.debian.tar.xz\n"
+            "Package: tool\nVersion: 1-2\nDirectory: pool/main/t/tool\nChecksums-Sha256:\n {hash} 5 tool_1.orig.tar.gz\n {hash} 5 tool_1-2.debian.tar.xz\n\n\
+             Package: tool\nVersion: 1-0\nDirectory: pool/main/t/tool\nChecksums-Sha256:\n {hash} 5 tool_1.orig.tar.gz\n {hash} 5 tool_1-0.debian.tar.xz\n"
         );
         mirror.write("pool/main/t/tool/tool_1.orig.tar.gz", b"bytes");
         mirror.write("pool/main/t/tool/tool_0.9.orig.tar.gz", b"older");
@@ -130,11 +131,13 @@ fn says_what_became_of_pinned_files() {
         pinned("debian:pool/main/t/tool/tool_0.9.orig.tar.gz", b"older"),
         pinned("debian:pool/main/t/tool/tool_1-1.debian.tar.xz", b"gone"),
         pinned("debian:pool/main/n/none/none_1.orig.tar.gz", b"gone"),
+        pinned("debian:pool/main/t/tool/tool_1-0.debian.tar.xz", b"bytes"),
         pinned("https://elsewhere.example/x", b"x"),
     ];
     let looked = look_after(&archive, "main", &all, &fetcher, &()).unwrap();
     let standings: Vec<_> = looked.iter().map(|one| one.standing).collect();
-    let expected = [Standing::Listed, Standing::OtherHash(Digest::of(b"bytes")), Standing::Unlisted, Standing::Gone, Standing::Gone];
+    let expected =
+        [Standing::Listed, Standing::OtherHash(Digest::of(b"bytes")), Standing::Unlisted, Standing::Gone, Standing::Gone, Standing::Older];
     assert_eq!(standings, expected);
     let text: Vec<_> = looked.iter().filter(|one| one.needs_change()).map(ToString::to_string).collect();
     let text =
@@ -149,10 +152,13 @@ fn says_what_became_of_pinned_files() {
     + debian:pool/main/t/tool/tool_1.orig.tar.gz NEW (tool 1-2)
     tool: debian:pool/main/t/tool/tool_1-1.debian.tar.xz is gone
     - debian:pool/main/t/tool/tool_1-1.debian.tar.xz OLD
-    + debian:pool/main/t/tool/tool_1-2.debian.tar.xz NEW (tool 1-2)
+    + debian:pool/main/t/tool/tool_1-2.debian.tar.xz NEW (tool 1-2; this mirror does not have it yet)
     tool: debian:pool/main/n/none/none_1.orig.tar.gz is gone
     - debian:pool/main/n/none/none_1.orig.tar.gz OLD
       the suite has nothing in its place
+    tool: debian:pool/main/t/tool/tool_1-0.debian.tar.xz is of an older version
+    - debian:pool/main/t/tool/tool_1-0.debian.tar.xz NEW
+    + debian:pool/main/t/tool/tool_1-2.debian.tar.xz NEW (tool 1-2; this mirror does not have it yet)
     ");
 }
 

@@ -38,8 +38,10 @@ pub struct Control {
     pub version: Version,
     /// For which machines: `amd64`, `all`.
     pub architecture: String,
-    /// The source package, where it has another name.
+    /// The source package, where it has another name or version.
     pub source: Option<String>,
+    /// The version of the source package, where it is another.
+    pub source_version: Option<Version>,
     /// One line of description.
     pub synopsis: String,
     /// Upstream's page.
@@ -217,14 +219,18 @@ impl Control {
         let list = |field: &str| {
             Clause::parse_list(paragraph.get(field).unwrap_or("")).map_err(|source| DebError::Relation { name: name.to_owned(), source })
         };
-        let version = needed("Version")?.parse().map_err(|source| DebError::Version { name: name.to_owned(), source })?;
+        let parse = |text: &str| text.parse().map_err(|source| DebError::Version { name: name.to_owned(), source });
+        let version = parse(needed("Version")?)?;
+        // `Source: gcc-14 (14.2.0-1)` when the versions differ.
+        let source = paragraph.get("Source").unwrap_or_default();
+        let source_version = source.split_once('(').map(|(_, rest)| parse(rest.trim_end().trim_end_matches(')'))).transpose()?;
         let owned = |field: &str| paragraph.get(field).map(str::to_owned);
         Ok(Self {
             package: needed("Package")?.to_owned(),
             version,
             architecture: needed("Architecture")?.to_owned(),
-            // `Source: gcc-14 (14.2.0-1)` when the versions differ.
-            source: paragraph.get("Source").and_then(|text| text.split_whitespace().next()).map(str::to_owned),
+            source: source.split_whitespace().next().map(str::to_owned),
+            source_version,
             synopsis: paragraph.get("Description").and_then(|text| text.lines().next()).unwrap_or("").to_owned(),
             homepage: owned("Homepage"),
             maintainer: owned("Maintainer"),
@@ -269,6 +275,7 @@ mod tests {
         let data = zstd::encode_all(&tar(&[("./usr/bin/x", "x")])[..], 1).unwrap();
         let mut deb = deb(&[("debian-binary", b"2.0\n"), ("control.tar/", &parts), ("_extra", b"?"), ("data.tar.zst", &data)]).unwrap();
         assert_eq!((deb.control.package.as_str(), deb.control.version.as_str()), ("x", "1:2-3"));
+        assert_eq!(deb.control.source_version.as_ref().map(Version::as_str), Some("2-3"));
         assert_eq!((deb.control.source.as_deref(), deb.control.synopsis.as_str(), deb.control.depends.len()), (Some("y"), "short", 2));
         assert_eq!(deb.scripts, ["postinst"]);
         let mut paths = Vec::new();

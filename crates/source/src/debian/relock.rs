@@ -38,6 +38,8 @@ pub struct Looked {
 pub enum Standing {
     /// The suite lists it, with the hash that is pinned.
     Listed,
+    /// The same, and for a version that is not the latest: suites keep those that something was built with.
+    Older,
     /// The suite lists it with this hash, which is not the pinned one.
     OtherHash(Digest),
     /// The suite does not list it, but the mirror still has it; it may go at any time.
@@ -55,6 +57,8 @@ pub struct Replacement {
     pub version: Version,
     /// The file that does what the pinned one did.
     pub file: SourceFile,
+    /// Whether the mirror has it; an index may be ahead of the files.
+    pub there: bool,
 }
 
 /// Looks after every pinned file; those that are no `debian:` URIs are passed over.
@@ -70,20 +74,28 @@ pub fn look_after(
     let sources = archive.sources(component, reporter)?;
     let listed: BTreeMap<&str, &SourceFile> =
         sources.values().flatten().flat_map(|package| &package.files).map(|file| (file.path.as_str(), file)).collect();
+    let is_there = |uri: &str| {
+        let debian = fetcher.settings().debian.as_ref();
+        let place = Place::parse(uri, debian).map_err(|source| ArchiveError::Location { suite: uri.to_owned(), source })?;
+        let security = Place::security(uri, debian);
+        let ask = |place: &Place| fetcher.has(place).map_err(|error| ArchiveError::Fetch(Box::new(error)));
+        Ok::<_, ArchiveError>(ask(&place)? || security.is_some_and(|place| ask(&place).unwrap_or(false)))
+    };
     let mut all = Vec::new();
     for one in pinned {
         let Some(path) = one.uri.strip_prefix("debian:") else { continue };
+        let latest = replacement(path, &sources);
         let standing = match listed.get(path) {
             Some(file) if matches!(one.expected, Expected::Sha256(digest) if digest != file.sha256) => Standing::OtherHash(file.sha256),
+            Some(_) if latest.as_ref().is_some_and(|latest| latest.file.path != path) => Standing::Older,
             Some(_) => Standing::Listed,
-            None => {
-                let place = Place::parse(&one.uri, fetcher.settings().debian.as_ref())
-                    .map_err(|source| ArchiveError::Location { suite: one.uri.clone(), source })?;
-                let there = fetcher.has(&place).map_err(|error| ArchiveError::Fetch(Box::new(error)))?;
-                if there { Standing::Unlisted } else { Standing::Gone }
-            }
+            None if is_there(&one.uri)? => Standing::Unlisted,
+            None => Standing::Gone,
         };
-        let replacement = if standing == Standing::Listed { None } else { replacement(path, &sources) };
+        let mut replacement = latest.filter(|_| standing != Standing::Listed);
+        if let Some(one) = &mut replacement {
+            one.there = is_there(&format!("debian:{}", one.file.path))?;
+        }
         all.push(Looked { pinned: one.clone(), standing, replacement });
     }
     Ok(all)
@@ -97,7 +109,7 @@ fn replacement(path: &str, sources: &BTreeMap<String, Vec<SourcePackage>>) -> Op
     let wanted = role(source, file)?;
     let latest = sources.get(source)?.last()?;
     let file = latest.files.iter().find(|other| role(source, other.path.rsplit('/').next().unwrap_or("")).as_ref() == Some(&wanted))?;
-    Some(Replacement { source: source.to_owned(), version: latest.version.clone(), file: file.clone() })
+    Some(Replacement { source: source.to_owned(), version: latest.version.clone(), file: file.clone(), there: false })
 }
 
 /// What a file is in its source package: `orig.tar`, `orig-docs.tar`, `debian.tar`, `diff`, `dsc`, `tar`.
@@ -127,6 +139,7 @@ impl fmt::Display for Looked {
         let Pinned { package, uri, expected } = &self.pinned;
         let standing = match self.standing {
             Standing::Listed => "is there".to_owned(),
+            Standing::Older => "is of an older version".to_owned(),
             Standing::OtherHash(digest) => format!("has another hash now, {digest}"),
             Standing::Unlisted => "is superseded, and may go at any time".to_owned(),
             Standing::Gone => "is gone".to_owned(),
@@ -137,8 +150,9 @@ impl fmt::Display for Looked {
         }
         write!(f, "\n- {uri} {expected}")?;
         match &self.replacement {
-            Some(Replacement { source, version, file }) => {
-                write!(f, "\n+ debian:{} {} ({source} {version})", file.path, file.sha256)
+            Some(Replacement { source, version, file, there }) => {
+                let there = if *there { "" } else { "; this mirror does not have it yet" };
+                write!(f, "\n+ debian:{} {} ({source} {version}{there})", file.path, file.sha256)
             }
             None => f.write_str("\n  the suite has nothing in its place"),
         }

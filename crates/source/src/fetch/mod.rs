@@ -233,7 +233,11 @@ impl<'a> Fetcher<'a> {
     fn places(&self, request: &Request) -> Vec<(String, Result<Place, Failure>)> {
         let path = request.expected.mirror_path();
         let mirrors = self.settings.mirrors.iter().map(|mirror| Ok(mirror.join(&path)));
-        let uris = request.uris.iter().map(|uri| Place::parse(uri, self.settings.debian.as_ref()).map_err(|error| (uri, error)));
+        let debian = self.settings.debian.as_ref();
+        let uris = request.uris.iter().flat_map(|uri| {
+            let place = Place::parse(uri, debian).map_err(|error| (uri, error));
+            std::iter::once(place).chain(Place::security(uri, debian).map(Ok))
+        });
         let named = |place: Result<Place, (&String, LocationError)>| match place {
             Ok(place @ Place::Web(_)) if self.settings.offline => (place.to_string(), Err(Failure::Offline)),
             Ok(place) => (place.to_string(), Ok(place)),

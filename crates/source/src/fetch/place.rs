@@ -64,6 +64,21 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Returns the location called `new` beside this one, if this one is called `old`.
+    fn sibling(&self, old: &str, new: &str) -> Option<Self> {
+        match self {
+            Self::Folder(folder) => folder.ends_with(old).then(|| Self::Folder(folder.with_file_name(new))),
+            Self::Web(url) => {
+                let last = url.path_segments()?.rfind(|part| !part.is_empty())?;
+                let mut url = (last == old).then(|| url.clone())?;
+                url.path_segments_mut().ok()?.pop_if_empty().pop().push(new);
+                Some(Self::Web(url))
+            }
+        }
+    }
+}
+
 impl FromStr for Location {
     type Err = LocationError;
 
@@ -97,6 +112,15 @@ impl Place {
             return Err(LocationError::DebianPath(uri.to_owned()));
         }
         debian.map(|base| base.join(path)).ok_or(LocationError::NoDebian)
+    }
+
+    /// Returns where the archive of security updates has what `uri` names in the main one: a fix lies there first, and comes to the
+    /// main archive with the next point release. Mirrors keep the two side by side, as `debian` and `debian-security`.
+    #[must_use]
+    pub(crate) fn security(uri: &str, debian: Option<&Location>) -> Option<Self> {
+        let path = uri.strip_prefix("debian:pool/").filter(|path| !path.starts_with("updates/"))?;
+        Self::parse(uri, debian).ok()?;
+        Some(debian?.sibling("debian", "debian-security")?.join(&format!("pool/updates/{path}")))
     }
 
     fn parse_url(text: &str) -> Result<Self, LocationError> {
@@ -150,6 +174,20 @@ mod tests {
         assert_eq!(debian("debian:pool/main/z/zlib/z_1+x.tar.gz").unwrap(), "https://mirror.example/debian/pool/main/z/zlib/z_1+x.tar.gz");
         let folder: Location = "/srv/debian".parse().unwrap();
         assert_eq!(folder.join("pool/x").to_string(), "/srv/debian/pool/x");
+    }
+
+    #[test]
+    fn finds_a_fix_in_the_archive_of_security_updates() {
+        let security = |base: &str, uri: &str| Place::security(uri, Some(&base.parse().unwrap())).map(|place| place.to_string());
+        let uri = "debian:pool/main/p/pcre2/p_1.diff.gz";
+        for base in ["https://mirror.example/debian/", "https://mirror.example/debian"] {
+            let expected = "https://mirror.example/debian-security/pool/updates/main/p/pcre2/p_1.diff.gz";
+            assert_eq!(security(base, uri).as_deref(), Some(expected));
+        }
+        assert_eq!(security("/srv/debian", uri).as_deref(), Some("/srv/debian-security/pool/updates/main/p/pcre2/p_1.diff.gz"));
+        for (base, uri) in [("/srv/other", uri), ("/srv/debian", "debian:dists/trixie/InRelease"), ("/srv/debian", "debian:pool/../x")] {
+            assert_eq!(security(base, uri), None, "{base} {uri}");
+        }
     }
 
     #[test]
