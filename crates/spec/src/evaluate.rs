@@ -242,6 +242,13 @@ impl<'a> Evaluator<'a> {
 
     fn capabilities(&mut self, scope: &Scope<'_>) -> Capabilities {
         let Some(written) = &self.document.capabilities else { return Capabilities::default() };
+        for (items, done) in [(&written.add, "given"), (&written.drop, "taken away")] {
+            for item in items {
+                let warning =
+                    Diagnostic::warning(Code::NotHonoured, item.span, format!("`{item}` is not {done}: steps run as root inside"));
+                self.report(scope, warning.help("what root inside may do is the same for every build"));
+            }
+        }
         Capabilities { add: self.list(scope, &written.add), drop: self.list(scope, &written.drop) }
     }
 

@@ -86,6 +86,7 @@ fn every_kind_of_mistake_has_a_fixture() {
         Code::OutsideValue,
         Code::Deprecated,
         Code::EmptyStep,
+        Code::NotHonoured,
         Code::DuplicateVariable,
         Code::UnlistedFix,
         Code::UntrueFix,

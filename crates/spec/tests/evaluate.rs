@@ -242,6 +242,15 @@ fn a_description_may_hold_what_is_no_variable() {
 }
 
 #[test]
+fn what_builds_do_not_honour_is_told() {
+    let text = "capabilities:\n  add: [CAP_SYS_ADMIN]\n  drop: [CAP_CHOWN]\nenvironment:\n  accounts:\n    run-as: nonroot\n    \
+                users:\n      - username: nonroot\n        uid: 65532\ntest:\n  environment:\n    accounts:\n      run-as: \"0\"\n";
+    let recipe = evaluate(text);
+    assert!(recipe.warnings.iter().all(|warning| warning.code == spec::Code::NotHonoured));
+    assert_eq!(recipe.warnings.len(), 4, "{}", recipe.warnings);
+}
+
+#[test]
 fn anchors_and_merge_keys_are_followed() {
     let recipe = evaluate(
         "vars: &v\n  a: \"1\"\n  b: \"2\"\noptions:\n  o:\n    vars:\n      <<: *v\n      b: \"3\"\nenvironment:\n  contents:\n    packages: &p [cc]\ntest:\n  environment:\n    contents:\n      packages: *p\n",

@@ -117,6 +117,8 @@ codes! {
     BadPath = "bad-path",
     /// A command line whose quotes do not close.
     BadCommand = "bad-command",
+    /// Something that is read and that builds here do not do.
+    NotHonoured = "not-honoured",
     /// A key that is still read but should go.
     Deprecated = "deprecated",
 }
