@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Finds what an image's SBOM leaves out, from nothing but the image (an OCI layout) and the SBOM (SPDX 2.3 in JSON).
 
-usage: completeness.py LAYOUT SBOM
+usage: completeness.py LAYOUT SBOM [SOURCES]
+
+SOURCES is a folder that `undistro source bundle` wrote.
 
 It shares no code with undistro and believes nothing that the SBOM says without the image saying it too:
   file      every file and link of the image belongs to a package of the installed database, with its checksum, or is listed
@@ -9,7 +11,8 @@ It shares no code with undistro and believes nothing that the SBOM says without 
   package   every package of the database is in the SBOM under its purl, and no other is
   licence   every package states a licence; each is on SPDX's list or its text is in the SBOM; the licence's text or that it
             has none that could be had is told
-  source    every package that is not put together here leads to sources, each with a hash; patches to what they change
+  source    every package that is not put together here leads to sources, each with a hash; patches to what they change; and
+            SOURCES has each of them, and that of every package that something was linked in from
 """
 import hashlib
 import io
@@ -100,7 +103,25 @@ def database(text):
             yield fields, files
 
 
-def check(layout, sbom_path):
+def check_bundle(folder, hashes, linked):
+    """Yields what a bundle of sources lacks, or holds and does not list."""
+    rows = json.loads((folder / "sources.json").read_text())
+    listed = {row["path"]: row["sha256"].split(":")[-1] for row in rows}
+    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file() and path.name != "sources.json"}
+    for path in sorted(listed.keys() ^ there.keys()):
+        yield f"source: {path} is listed in the bundle or lies in it, and not both"
+    for path in sorted(listed.keys() & there.keys()):
+        if hashlib.sha256(there[path].read_bytes()).hexdigest() != listed[path]:
+            yield f"source: {path} in the bundle is another than is listed"
+    for value, name in sorted(hashes.items()):
+        if value not in listed.values():
+            yield f"source: {name} is not in the bundle"
+    for name in sorted(linked):
+        if not any(name in row["packages"] for row in rows):
+            yield f"source: {name} is linked in, and its source is not in the bundle"
+
+
+def check(layout, sbom_path, bundle=None):
     image, sbom, found = Image(layout), json.loads(Path(sbom_path).read_text()), []
     elements = {one["SPDXID"]: one for one in sbom["packages"]}
     related = {}
@@ -172,11 +193,13 @@ def check(layout, sbom_path):
             found.append(f"licence: {elements[identity]['name']}, which is linked in, has none")
 
     # Sources: what has code of others leads to them.
+    hashes = {}
     for (name, _), one in told.items():
         sources = [elements[to] for to in related.get((one["SPDXID"], "GENERATED_FROM"), [])]
         if one.get("attributionTexts") and not sources:
             found.append(f"source: {name} carries a licence of others and leads to no source")
         for source in sources:
+            hashes |= {one["checksumValue"]: source["name"] for one in source.get("checksums", []) if one["algorithm"] == "SHA256"}
             is_patch = related.get((source["SPDXID"], "PATCH_FOR"))
             if not source.get("checksums") and not (is_patch and source.get("sourceInfo")):
                 found.append(f"source: {source['name']} of {name} has no hash")
@@ -185,6 +208,8 @@ def check(layout, sbom_path):
     for identity in linked:
         if not elements[identity].get("checksums"):
             found.append(f"source: {elements[identity]['name']}, which is linked in, has no hash")
+    if bundle:
+        found += check_bundle(Path(bundle), hashes, {elements[identity]["name"] for identity in linked})
     for one in elements.values():
         if "" in (one.get("name", ""), one.get("versionInfo", "x")):
             found.append(f"package: {one['SPDXID']} has no name or version")
@@ -192,7 +217,7 @@ def check(layout, sbom_path):
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     image, installed, told, found = check(*sys.argv[1:])
     for line in found:

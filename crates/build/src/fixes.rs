@@ -97,7 +97,8 @@ pub fn review(recipe: &Recipe, folder: &Path, fetcher: Option<&Fetcher<'_>>) -> 
     let carriers: Vec<&Fetch> = sources::pinned(&jobs).filter(|fetch| carrier::is_carrier(&fetch.file_name)).collect();
     let path = folder.join(FILE);
     if !path.is_file() {
-        let from_debian = sources::pinned(&jobs).any(|fetch| fetch.uri.starts_with("debian:"));
+        // Of Debian's own programs there is one archive, and no file with patches beside it (dpkg-source(1), 3.0 native).
+        let from_debian = sources::pinned(&jobs).any(|fetch| fetch.uri.starts_with("debian:") && fetch.uri.contains(".orig"));
         return if carriers.is_empty() && !from_debian { Ok(None) } else { without_file(folder, &carriers).map(Some) };
     }
     let text = spec::package::read_text(&path)?;

@@ -33,6 +33,7 @@ mod output;
 pub mod provenance;
 pub mod rebuild;
 pub mod reproduce;
+pub mod resources;
 mod run;
 mod schedule;
 pub mod seed;

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             ("what_is_random_is_caught_with_its_line", what_is_random_is_caught_with_its_line),
             ("a_second_build_in_another_store_is_equal", a_second_build_in_another_store_is_equal),
             ("the_lock_is_the_same_from_another_store", the_lock_is_the_same_from_another_store),
+            ("golden_digests_guard_the_formats", golden_digests_guard_the_formats),
         ],
         &[],
     )
@@ -250,4 +251,26 @@ fn the_lock_is_the_same_from_another_store() {
         locked.to_text()
     };
     assert_eq!(lock(), lock());
+}
+
+/// What steps see, and how a package is made of what they leave: only what every shell gives.
+const GOLDEN: &str = "d=${{targets.destdir}}/usr/share/golden\nmkdir -p $d\n\
+    printf '%s\\n' \"$HOME\" \"$PATH\" \"$PWD\" \"$SOURCE_DATE_EPOCH\" \"$LANG\" \"$TZ\" \"$(umask)\" > $d/seen\n\
+    printf '#!/bin/sh\\n' > $d/program\nchmod 755 $d/program\nln -s seen $d/link\nchown 7:8 $d/seen";
+
+/// If this fails, the same inputs give other packages than yesterday's undistro made of them. Where it is the steps that saw
+/// something else, raise `RUN_FORMAT`; else `EMIT_FORMAT`. Without that, stores go on with what they made before.
+fn golden_digests_guard_the_formats() {
+    if base::Arch::host() != Some(base::Arch::X86_64) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.script("golden", "", GOLDEN);
+    let report = bench.build("golden");
+    let package = apk::Package::open_blob(&bench.store, &content(&report, "golden")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    package.extract(dir.path(), &apk::package::Limits::default()).unwrap();
+    let seen = fs_err::read_to_string(dir.path().join("usr/share/golden/seen")).unwrap();
+    assert_eq!((build::RUN_FORMAT, Digest::of(&seen).to_string().as_str()), (2, "SEEN"), "{seen}");
+    assert_eq!((build::EMIT_FORMAT, content(&report, "golden").to_string().as_str()), (2, "CONTENT"));
 }

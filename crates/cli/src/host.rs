@@ -9,6 +9,7 @@ use attest::intoto::Resource;
 use attest::slsa::{Builder, Mode};
 use base::{Digest, Hashing};
 use build::provenance::{Host, kind};
+use build::resources::Machine;
 use fs_err as fs;
 
 /// Someone's own machine.
@@ -71,6 +72,16 @@ impl Host for Local {
         let note = "the commit that was checked out; the files that were used are those listed, by their own digests";
         Some(resource.annotate("kind", kind::CHECKOUT).annotate("folder", below).annotate("note", note))
     }
+}
+
+/// What this machine has for builds that work below `store`.
+pub(crate) fn machine(store: &Path, cpus: usize) -> Machine {
+    let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    });
+    let disk = rustix::fs::statvfs(store).ok().map(|space| space.f_bavail.saturating_mul(space.f_frsize));
+    Machine { cpus, memory, disk }
 }
 
 /// Where a checkout keeps its repository: in `.git`, or where a file of that name says.

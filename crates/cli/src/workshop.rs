@@ -1,6 +1,6 @@
 //! What the verbs work with: definitions, store, sources, progress, and the wish to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -100,13 +100,18 @@ impl Workshop {
 
     /// Reads the lock of the seeds, if there is one.
     pub(crate) fn seed_lock(&self) -> Result<Option<Lock>, Failure> {
-        let path = self.distro.folder.join("seed.lock");
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = fs_err::read_to_string(&path).map_err(|error| Failure::input(&error))?;
-        Lock::parse(&text).map(Some).map_err(|error| Failure::input(&error))
+        seed_lock(&self.distro.folder)
     }
+}
+
+/// Reads the lock of the seeds in a folder of definitions, if there is one.
+pub(crate) fn seed_lock(folder: &Path) -> Result<Option<Lock>, Failure> {
+    let path = folder.join("seed.lock");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs_err::read_to_string(&path).map_err(|error| Failure::input(&error))?;
+    Lock::parse(&text).map(Some).map_err(|error| Failure::input(&error))
 }
 
 /// Where sources are sought.

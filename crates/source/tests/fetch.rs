@@ -227,7 +227,9 @@ fn names_every_place_that_was_tried_and_the_way_out() {
     source x.tar.gz (sha256:b6f718981831f51f9300edf3f13bedb456a9f0dca9293ef45df3b2313515c52a) could not be had; tried
       the store: not there
       http://MIRROR/debian/pool/main/x/x/x_1.orig.tar.gz: HTTP status 404
+      http://MIRROR/debian-security/pool/updates/main/x/x/x_1.orig.tar.gz: HTTP status 404
       http://MIRROR/debian/pool/main/b.tar.gz: other bytes: sha256:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa
+      http://MIRROR/debian-security/pool/updates/main/b.tar.gz: HTTP status 404
       /nowhere/x: not there
       ftp://host/x: the scheme of `ftp://host/x` is not supported; there are https, http, file and debian
     hint: an archive drops superseded files at a point release; `undistro source relock x` shows what is there now

@@ -68,6 +68,16 @@ pub enum LinkedError {
         #[source]
         source: std::io::Error,
     },
+    /// Code of a seed is in a package, and nobody said under which licence.
+    #[error("{object} of the seed {seed} is linked into {package}, and `licenses` in seed.yaml does not say under which licence it is")]
+    Unlicensed {
+        /// What was built.
+        package: PackageName,
+        /// The seed.
+        seed: PackageName,
+        /// One of its objects.
+        object: String,
+    },
     /// The store failed.
     #[error("while noting what was linked")]
     Store(#[from] StoreError),
@@ -140,7 +150,8 @@ pub(crate) fn seed_licenses(distro: &std::path::Path) -> BTreeMap<String, String
 
 /// Describes the packages of which something was linked in, as SBOMs list them. A seed is named as its distributor names it.
 ///
-/// `licenses` are those of seeds.
+/// `licenses` are those of seeds, whose packages state none that a program could read: what of a seed goes into a package without
+/// a licence being stated is refused, since whoever passes the package on would not know what it asks of them.
 pub(crate) fn elements(
     store: &Store,
     linked: &Linked,
@@ -165,6 +176,10 @@ pub(crate) fn elements(
     };
     let mut all = BTreeMap::new();
     for (package, objects) in linked {
+        if let Some(object) = objects.iter().find(|object| object.member.seed && !licenses.contains_key(object.member.name.as_str())) {
+            let Object { member, object, .. } = object.clone();
+            return Err(LinkedError::Unlicensed { package: package.clone(), seed: member.name, object });
+        }
         let members: BTreeSet<&Member> = objects.iter().map(|object| &object.member).collect();
         all.insert(package.clone(), members.into_iter().map(element).collect::<Result<Vec<_>, _>>()?);
     }
@@ -282,5 +297,26 @@ mod tests {
         assert!(codes(&TreePath::parse("x.a").unwrap(), b"!<arch>\nnonsense").is_empty());
         assert!(codes(&TreePath::parse("x.o").unwrap(), b"\x7fELF").is_empty());
         assert!(Finder::new(Vec::new()).find(b"\x7fELF nonsense").is_empty());
+    }
+
+    #[test]
+    fn what_of_a_seed_is_linked_in_needs_a_licence() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mut info = apk::Info::new("libgcc".parse().unwrap(), "14-r0".parse().unwrap(), "x86_64");
+        info.license = "NOASSERTION".to_owned();
+        info.commit = Some("debian:libgcc=14-1".to_owned());
+        let none = &mut |_: &Entry| unreachable!("there are no files");
+        let package = apk::package::store_package(&store, &info, &apk::Scripts::new(), &[], none, 1).unwrap();
+        let content = package.record().content.unwrap();
+        let member = Member { name: "libgcc".parse().unwrap(), version: info.version.clone(), content, seed: true };
+        let object = Object { file: TreePath::parse("usr/bin/app").unwrap(), member, object: "usr/lib/libgcc.a(_muldi3.o)".to_owned() };
+        let linked = Linked::from([("app".parse().unwrap(), BTreeSet::from([object]))]);
+        let distro = spec::distro::parse("name: Test\nid: test\narchs: [x86_64]\nsource-date-epoch: 1\nsource-date-ceiling: 2\n").unwrap();
+        let stated = BTreeMap::from([("libgcc".to_owned(), "GPL-3.0-or-later WITH GCC-exception-3.1".to_owned())]);
+        let elements = elements(&store, &linked, &distro, &stated).unwrap();
+        assert_eq!((elements["app"][0].license.as_str(), elements["app"][0].version.as_str()), (stated["libgcc"].as_str(), "14-1"));
+        let error = super::elements(&store, &linked, &distro, &BTreeMap::new()).unwrap_err();
+        assert!(matches!(error, LinkedError::Unlicensed { seed, .. } if seed.as_str() == "libgcc"));
     }
 }

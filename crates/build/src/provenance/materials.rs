@@ -40,11 +40,6 @@ pub(crate) fn materials(distro: &Distro, definition: &Definition) -> io::Result<
     if distro.folder.join(&fixes).is_file() {
         all.push(file(distro, &fixes)?);
     }
-    // What packages state of the holes that are closed comes from it.
-    let fixes = format!("{folder}/fixes.yaml");
-    if distro.folder.join(&fixes).is_file() {
-        all.push(file(distro, &fixes)?);
-    }
     let files = format!("{folder}/files");
     if distro.folder.join(&files).is_dir() {
         walk(distro, &files, &mut all)?;

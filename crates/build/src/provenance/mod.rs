@@ -25,8 +25,8 @@ pub use host::{Host, seconds};
 pub use image::{Composition, image};
 pub use keep::{keep, kept};
 pub(crate) use materials::{materials, restore};
+pub use statement::{LinkedObject, kind, linked_objects, subject_of_file};
 pub(crate) use statement::{Made, statement};
-pub use statement::{kind, subject_of_file};
 
 /// Why provenance could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -101,6 +101,26 @@ fn linked(linked: &Linked) -> Option<Resource> {
     (!objects.is_empty()).then(|| resource.annotate("objects", objects))
 }
 
+/// An object that a statement says is in a package, as far as others ask for it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct LinkedObject {
+    /// The package that it is in.
+    pub package: String,
+    /// The package of the build root that has it.
+    pub of: String,
+    /// The content of that.
+    pub content: Digest,
+    /// Whether that is a seed.
+    pub seed: bool,
+}
+
+/// The objects of the build root that a statement says are in the packages.
+pub fn linked_objects(statement: &Provenance) -> impl Iterator<Item = LinkedObject> {
+    let lists = statement.predicate.run_details.byproducts.iter().filter(|one| one.name.as_deref() == Some("linked"));
+    let objects = lists.filter_map(|one| one.annotations.get("objects")?.as_array()).flatten();
+    objects.filter_map(|object| serde_json::from_value(object.clone()).ok())
+}
+
 fn external(recipe: &Recipe) -> BTreeMap<String, Value> {
     BTreeMap::from([
         ("definition".to_owned(), json!(format!("packages/{}/package.yaml", recipe.name))),

@@ -24,6 +24,17 @@ pub fn difference(old: Option<&Lock>, new: &Lock) -> String {
             _ => Ok(()),
         };
     }
+    let source = |lock: Option<&Lock>| -> BTreeMap<String, String> {
+        let all = lock.into_iter().flat_map(|lock| &lock.sources);
+        all.map(|one| (format!("source {} {}", one.name, one.version), one.seeds.join(", "))).collect()
+    };
+    let (before, after) = (source(old), source(Some(new)));
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        let _ = writeln!(text, "- {name}");
+    }
+    for (name, seeds) in after.iter().filter(|(name, seeds)| before.get(*name) != Some(seeds)) {
+        let _ = writeln!(text, "+ {name} for {seeds}");
+    }
     text
 }
 

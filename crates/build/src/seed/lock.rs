@@ -31,6 +31,9 @@ pub struct Lock {
     pub release: Release,
     /// Packages in order of name.
     pub packages: Vec<Locked>,
+    /// The sources of those whose code goes into packages of ours, in order of name.
+    #[serde(default)]
+    pub sources: Vec<LockedSource>,
 }
 
 /// The release file that a lock was resolved from.
@@ -69,12 +72,38 @@ pub struct Locked {
     pub dropped: Vec<String>,
 }
 
+/// A source package of Debian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedSource {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+    /// The seeds that are made from it, sorted.
+    pub seeds: Vec<String>,
+    /// Its files, as the suite lists them.
+    pub files: Vec<LockedFile>,
+}
+
+/// A file of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedFile {
+    /// Where it lies below an archive's root.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its hash.
+    pub sha256: Digest,
+}
+
 impl Lock {
     /// Makes a lock; the packages are put in order.
     #[must_use]
     pub fn new(arch: Arch, suite: String, component: String, release: Release, mut packages: Vec<Locked>) -> Self {
         packages.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { format: LOCK_FORMAT, arch, suite, component, release, packages }
+        Self { format: LOCK_FORMAT, arch, suite, component, release, packages, sources: Vec::new() }
     }
 
     /// Reads a lock, and checks that it is closed and in order.
@@ -112,15 +141,20 @@ impl Lock {
     /// Writes the lock: the same text for the same lock.
     #[must_use]
     pub fn to_text(&self) -> String {
+        fn lines<T: Serialize>(text: &mut String, all: &[T]) {
+            for (at, one) in all.iter().enumerate() {
+                let _ = write!(text, "{}\n{}", if at > 0 { "," } else { "" }, json(one));
+            }
+        }
         let mut text = format!("{{\n\"format\": {},\n", self.format);
         let _ = writeln!(text, "\"arch\": {},", json(&self.arch));
         let _ = writeln!(text, "\"suite\": {},", json(&self.suite));
         let _ = writeln!(text, "\"component\": {},", json(&self.component));
         let _ = writeln!(text, "\"release\": {},", json(&self.release));
         text.push_str("\"packages\": [");
-        for (at, package) in self.packages.iter().enumerate() {
-            let _ = write!(text, "{}\n{}", if at > 0 { "," } else { "" }, json(package));
-        }
+        lines(&mut text, &self.packages);
+        text.push_str("\n],\n\"sources\": [");
+        lines(&mut text, &self.sources);
         text.push_str("\n]\n}\n");
         text
     }

@@ -17,6 +17,7 @@ mod proof;
 mod relock;
 mod repository;
 mod resolve;
+mod sources;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,8 @@ mod version;
 pub use convert::FORMAT;
 pub use diff::difference;
 pub use error::SeedError;
-pub use lock::{Lock, Locked, Release};
-pub use relock::{RelockError, relock};
+pub use lock::{Lock, Locked, LockedFile, LockedSource, Release};
+pub use relock::{RelockError, relock, relock_sources};
 pub use repository::{Repository, is_seed, repository, requests};
 pub use resolve::{ResolveError, Unmet, resolve};
+pub use sources::{source_requests, sources};

@@ -39,7 +39,7 @@ pub fn requests(lock: &Lock) -> Vec<Request> {
     lock.packages.iter().map(request).collect()
 }
 
-fn request(locked: &Locked) -> Request {
+pub(super) fn request(locked: &Locked) -> Request {
     Request {
         name: locked.path.rsplit('/').next().unwrap_or(&locked.name).to_owned(),
         uris: vec![format!("debian:{}", locked.path)],

@@ -60,8 +60,22 @@ struct Package<'a> {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, &args.fetch, printer)?;
     let targets = if args.all { all(&workshop) } else { targets(&workshop, &args.names)? };
-    let report = workshop.with_builder(|builder| build(builder, &targets, printer))?;
+    let report = workshop.with_builder(|builder| {
+        tell_lacking(builder, &targets, printer)?;
+        build(builder, &targets, printer)
+    })?;
     tell(&report, printer);
+    Ok(())
+}
+
+/// Warns of what definitions ask of a machine and this one does not have; they are built all the same.
+fn tell_lacking(builder: &Builder<'_>, targets: &[String], printer: &Printer) -> Result<(), Failure> {
+    let order = builder.order(targets).map_err(|error| failure(&error, printer))?;
+    let machine = crate::host::machine(builder.store.root(), builder.jobs);
+    let definitions = order.definitions.iter().filter_map(|name| builder.distro.definition(name));
+    for lack in definitions.flat_map(|definition| build::resources::lacking(&definition.recipe, &machine)) {
+        printer.warn(&lack);
+    }
     Ok(())
 }
 

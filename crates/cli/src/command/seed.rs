@@ -28,6 +28,9 @@ enum Verb {
         /// Show what would change and write nothing; exit 1 if anything would.
         #[arg(long)]
         check: bool,
+        /// Leave the seeds as they are; find only the sources of those whose code goes into packages.
+        #[arg(long)]
+        sources: bool,
         #[command(flatten)]
         fetch: FetchArgs,
     },
@@ -38,7 +41,7 @@ enum Verb {
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     match &args.verb {
         Verb::Convert { fetch } => convert(fetch, global, printer),
-        Verb::Relock { check, fetch } => relock(*check, fetch, global, printer),
+        Verb::Relock { check, sources, fetch } => relock(*check, *sources, fetch, global, printer),
         Verb::List => list(global, printer),
     }
 }
@@ -62,15 +65,19 @@ fn convert(fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), 
     Ok(())
 }
 
-fn relock(check: bool, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
+fn relock(check: bool, sources: bool, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, fetch, printer)?;
     let seed = spec::seed::load(&workshop.folder().join("seed.yaml")).map_err(|error| Failure::input(&error))?;
     let arch = Arch::host().ok_or_else(|| Failure::Input(Message::text("there are no seeds for this machine's architecture")))?;
     let old = workshop.seed_lock()?;
     let authority = authority();
     let fetcher = workshop.fetcher()?;
-    let new = seed::relock(&seed, arch, &fetcher, authority.as_ref().map_err(|why| *why), &workshop.progress)
-        .map_err(|error| Failure::fault(&error))?;
+    let authority = authority.as_ref().map_err(|why| *why);
+    let new = match (sources, &old) {
+        (true, Some(old)) => seed::relock_sources(old.clone(), &seed, &fetcher, authority, &workshop.progress),
+        _ => seed::relock(&seed, arch, &fetcher, authority, &workshop.progress),
+    };
+    let new = new.map_err(|error| Failure::fault(&error))?;
     let changes = difference(old.as_ref(), &new);
     printer.line(changes.trim_end());
     if check {

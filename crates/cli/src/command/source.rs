@@ -24,13 +24,16 @@ enum Verb {
     Mirror {
         /// The folder.
         dir: PathBuf,
+        /// The sources of seeds whose code goes into packages too, for `source bundle`; no build needs them.
+        #[arg(long)]
+        seed_sources: bool,
         #[command(flatten)]
         fetch: FetchArgs,
     },
     /// Write all sources of what an image ships, as licences ask of who passes it on.
     #[command(after_help = "\
-The sources are those that the provenance of the image's packages names, by digest, and with them a list of what is for which package.
-What was linked in from seeds is named by `undistro lineage`; its source is Debian's to give.
+The sources are those that the provenance of the image's packages names, by digest, with a list of what is for which package. With them
+are those of what was linked in from other packages: ours, and seeds, whose sources seed.lock pins.
 
 Example:
   undistro source bundle nginx -o nginx-sources.tar")]
@@ -59,18 +62,21 @@ Example:
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     match &args.verb {
-        Verb::Mirror { dir, fetch } => mirror(dir, fetch, global, printer),
+        Verb::Mirror { dir, seed_sources, fetch } => mirror(dir, *seed_sources, fetch, global, printer),
         Verb::Bundle { image, output, fetch } => super::bundle::run(image, output, fetch, global, printer),
         Verb::Relock { names, fetch } => relock(names, fetch, global, printer),
         Verb::List { names } => list(names, global, printer),
     }
 }
 
-fn mirror(dir: &std::path::Path, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
+fn mirror(dir: &std::path::Path, seed_sources: bool, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let workshop = Workshop::open(global, fetch, printer)?;
     let mut requests: Vec<Request> = pinned(&workshop, &[])?.into_iter().map(|(_, request)| request).collect();
     if let Some(lock) = workshop.seed_lock()? {
         requests.extend(build::seed::requests(&lock));
+        if seed_sources {
+            requests.extend(lock.sources.iter().flat_map(build::seed::source_requests));
+        }
     }
     let done = source::mirror(&workshop.fetcher()?, &requests, dir, &workshop.progress).map_err(|error| Failure::fault(&error))?;
     printer.json(&done);
