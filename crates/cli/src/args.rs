@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Keygen(crate::command::keygen::Args),
     /// Write a signed repository of what was built.
     Index(crate::command::index::Args),
+    /// Serve images to every OCI client: a registry over a folder.
+    Serve(crate::command::serve::Args),
     /// Keep and renew the sources that definitions pin.
     Source(crate::command::source::Args),
     /// Convert and renew the foreign packages that builds start from.

@@ -24,6 +24,7 @@ pub(crate) mod reproduce;
 pub(crate) mod sbom;
 pub(crate) mod schema;
 pub(crate) mod seed;
+pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod source;
 pub(crate) mod test;
@@ -59,6 +60,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Shell(args) => shell::run(&args, global, printer),
         Command::Keygen(args) => keygen::run(&args, printer),
         Command::Index(args) => index::run(&args, global, printer),
+        Command::Serve(args) => serve::run(&args, global, printer),
         Command::Source(args) => source::run(&args, global, printer),
         Command::Seed(args) => seed::run(&args, global, printer),
         Command::Init(args) => init::run(&args, global, printer),

@@ -1,0 +1,63 @@
+//! Who may do what: the seam for logins and rules.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue};
+
+use crate::Name;
+
+/// What a request wants to do to a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Ask whether a registry is here: `/v2/`. A login is tried on it by every client.
+    Ping,
+    /// List the repositories.
+    List,
+    /// Read manifests, blobs, tags, referrers.
+    Pull,
+    /// Write manifests, tags and blobs.
+    Push,
+    /// Delete manifests, tags and blobs.
+    Delete,
+}
+
+/// Who asks, before anything is believed.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The headers of the request; `Authorization` is among them.
+    pub headers: &'a HeaderMap,
+    /// Where the connection comes from, where that is known.
+    pub address: Option<IpAddr>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on, as this one: a user's name, or `None` for nobody in particular.
+    Allow(Option<String>),
+    /// Say who you are first; the value of `WWW-Authenticate`.
+    Challenge(HeaderValue),
+    /// We know who you are, and no.
+    Deny,
+}
+
+/// Decides about requests.
+///
+/// It is asked in one place, before anything else looks at the request, once for each repository that a request
+/// touches: mounting a blob asks for [`Action::Push`] on the target and [`Action::Pull`] on the source.
+pub trait Access: Send + Sync + fmt::Debug {
+    /// Decides whether `caller` may do `action` to `repository`; `None` for what is about no repository.
+    fn decide<'a>(&'a self, caller: &'a Caller<'a>, action: Action, repository: Option<&'a Name>) -> BoxFuture<'a, Decision>;
+}
+
+/// Everyone may do everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open;
+
+impl Access for Open {
+    fn decide<'a>(&'a self, _: &'a Caller<'a>, _: Action, _: Option<&'a Name>) -> BoxFuture<'a, Decision> {
+        Box::pin(std::future::ready(Decision::Allow(None)))
+    }
+}

@@ -1,0 +1,24 @@
+//! Bounds on what strangers may send.
+
+use crate::manifest::MAX_MANIFEST;
+
+/// Bounds on what strangers may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a manifest.
+    pub manifest: u64,
+    /// Bytes of a blob. The default, 64 GiB, is more than any image's layer and less than most disks.
+    pub blob: u64,
+    /// Bodies that are received at once.
+    pub uploads: usize,
+    /// Bytes of manifests kept in memory.
+    pub cache: usize,
+    /// Entries of a page of tags or repositories.
+    pub page: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { manifest: MAX_MANIFEST, blob: 64 << 30, uploads: 256, cache: 64 << 20, page: 10_000 }
+    }
+}

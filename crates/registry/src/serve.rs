@@ -1,0 +1,64 @@
+//! Listening, and ending without breaking off what is on its way.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+
+use crate::Registry;
+
+/// How long a connection may take to send the head of a request; slower ones hold connections for nothing.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// How large the head of a request may be. Tokens in `Authorization` are the largest part; 64 KiB holds any.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// How long answers that are on their way may take when the server ends.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+
+/// Answers connections of `listener` until `stop` is there; then takes no new ones, and ends when those on their way
+/// have ended, or after a while.
+pub async fn serve(registry: Arc<Registry>, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).pipeline_flush(true);
+    server.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, address) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, or a connection that was reset: the next may be fine, a little later.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let registry = registry.clone();
+        let address = address.ip();
+        let service = service_fn(move |request| {
+            let registry = registry.clone();
+            async move { Ok::<_, std::convert::Infallible>(registry.respond(request, Some(address)).await) }
+        });
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %address, "a connection broke off");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
+        tracing::warn!("answers on their way were broken off");
+    }
+    Ok(())
+}

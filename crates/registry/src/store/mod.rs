@@ -1,0 +1,191 @@
+//! The store: immutable objects named by digest, and pointers that the last writer sets.
+//!
+//! Two kinds of place keep it, a folder and a bucket; both are asked for the same few things, so that every rule of
+//! the registry is written once. What a rule may rely on is what the weaker of both gives: an object is written
+//! whole or not at all, what was written is seen by every later read, and nothing else. No write is conditional.
+
+mod error;
+mod folder;
+mod folder_upload;
+#[allow(dead_code, reason = "the sweep lists what nothing else does")]
+pub(crate) mod layout;
+mod upload;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+pub use error::StoreError;
+pub(crate) use error::doing;
+use folder::Folder;
+pub(crate) use layout::{Key, Place};
+use upload::Uploads;
+pub(crate) use upload::{Body, UploadError};
+
+/// Pointers and descriptors are small; a larger one is damaged.
+const MAX_POINTER: u64 = 8 << 20;
+
+/// The place that keeps everything.
+#[derive(Debug)]
+pub struct Store {
+    backend: Backend,
+    uploads: Uploads,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Folder(Folder),
+}
+
+/// What is known of an object without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// Its length in bytes.
+    pub(crate) size: u64,
+    /// When it was written or touched last, by the store's clock.
+    pub(crate) modified: SystemTime,
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The last part of its key.
+    pub(crate) leaf: String,
+    /// What else is known.
+    pub(crate) meta: Meta,
+}
+
+/// The bytes of an object, or some of them.
+#[allow(dead_code, reason = "buckets answer in streams")]
+pub(crate) enum Content {
+    /// A file, from an offset on, so many bytes.
+    File { file: std::fs::File, offset: u64, length: u64 },
+    /// Bytes as they arrive, so many.
+    Stream(BoxStream<'static, Result<Bytes, StoreError>>, u64),
+}
+
+impl Store {
+    /// Opens or makes a store at an address: the path of a folder.
+    pub async fn open(address: &str) -> Result<Self, StoreError> {
+        if address.contains("://") {
+            return Err(StoreError::Address(address.to_owned()));
+        }
+        Self::folder(Path::new(address)).await
+    }
+
+    /// Opens or makes a store in a folder.
+    pub async fn folder(root: &Path) -> Result<Self, StoreError> {
+        let root = root.to_owned();
+        let folder = blocking(move || Folder::open(&root)).await?;
+        let store = Self { backend: Backend::Folder(folder), uploads: Uploads::default() };
+        store.check_format().await?;
+        Ok(store)
+    }
+
+    async fn check_format(&self) -> Result<(), StoreError> {
+        let key = Key::format();
+        let Some(bytes) = self.get(&key).await? else {
+            let text = format!("{{\"format\":{}}}\n", layout::FORMAT);
+            return self.put(&key, Bytes::from(text)).await;
+        };
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| StoreError::damaged(&key))?;
+        let found = value.get("format").and_then(serde_json::Value::as_u64).ok_or_else(|| StoreError::damaged(&key))?;
+        if found == u64::from(layout::FORMAT) {
+            return Ok(());
+        }
+        Err(StoreError::Format { found: u32::try_from(found).unwrap_or(u32::MAX), known: layout::FORMAT })
+    }
+
+    /// Reads a small object whole.
+    ///
+    /// On a folder this is done right here, not on another thread: a pointer is one block that the kernel has at
+    /// hand, and handing it over would cost more than reading it.
+    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.get(key),
+        }
+    }
+
+    /// Says what is known of an object, if it is there.
+    pub(crate) async fn stat(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.stat(key),
+        }
+    }
+
+    /// Writes a small object whole; the last writer wins. When this returns, it is durable.
+    pub(crate) async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                blocking(move || folder.put(&key, &bytes)).await
+            }
+        }
+    }
+
+    /// Makes an empty object be as if it had been written now.
+    pub(crate) async fn touch(&self, key: &Key) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                blocking(move || folder.mark(&key)).await
+            }
+        }
+    }
+
+    /// Deletes an object; says whether it was there.
+    pub(crate) async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                blocking(move || folder.delete(&key)).await
+            }
+        }
+    }
+
+    /// Lists the objects of a place whose leaves begin with `prefix`, in order.
+    pub(crate) async fn list(&self, place: &Place, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, place, prefix) = (folder.clone(), place.clone(), prefix.to_owned());
+                blocking(move || folder.list(&place, &prefix)).await
+            }
+        }
+    }
+
+    /// Lists the leaves of the objects of a place that come after `after`, in order, and at most so many.
+    pub(crate) async fn leaves(&self, place: &Place, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, place, after) = (folder.clone(), place.clone(), after.map(str::to_owned));
+                blocking(move || folder.leaves(&place, after.as_deref(), most)).await
+            }
+        }
+    }
+
+    /// Lists the places within a place, in order.
+    pub(crate) async fn places(&self, place: &Place) -> Result<Vec<String>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, place) = (folder.clone(), place.clone());
+                blocking(move || folder.places(&place)).await
+            }
+        }
+    }
+
+    /// Opens an object to read `length` bytes from `offset` on, which the caller knows to be there.
+    pub(crate) async fn read(&self, key: &Key, offset: u64, length: u64) -> Result<Option<Content>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => Ok(folder.open_file(key)?.map(|file| Content::File { file, offset, length })),
+        }
+    }
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static, E: Send + 'static + From<StoreError>>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+}
