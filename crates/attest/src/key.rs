@@ -1,7 +1,7 @@
 //! RSA keys, as apk packages and indexes are signed with: PKCS#1 v1.5 over SHA-256.
 
 mod named;
-mod pem;
+pub(crate) mod pem;
 
 use std::fmt;
 

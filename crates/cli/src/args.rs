@@ -88,8 +88,22 @@ pub(crate) enum Command {
     Apk(crate::command::apk::Args),
     /// Open a shell in a package's build root.
     Shell(crate::command::shell::Args),
-    /// Make a key for signing packages.
+    /// Make a key for signing packages, claims or logs.
     Keygen(crate::command::keygen::Args),
+    /// Sign a file by its digest, and enter the signature into a log.
+    Sign(crate::command::sign::Args),
+    /// Claim something about a file: its SBOM, its provenance, or anything else that has a type.
+    Attest(crate::command::attest::Args),
+    /// Say what is known of a file from the claims beside it, and whether a policy is met.
+    Verify(crate::command::verify::Args),
+    /// Read a policy, and say what it asks for.
+    Policy(crate::command::policy::Args),
+    /// Begin, show and audit a transparency log.
+    Log(crate::command::log::Args),
+    /// Write the file of what verifiers trust from the start.
+    Trust(crate::command::trust::Args),
+    /// Verify Sigstore bundles as its conformance suite asks clients to.
+    Sigstore(crate::command::sigstore::Args),
     /// Write a signed repository of what was built.
     Index(crate::command::index::Args),
     /// Serve images to every OCI client: a registry over a folder.

@@ -46,6 +46,8 @@ variables! {
     JOBS = "UNDISTRO_JOBS": "How many jobs a build runs at once; as `--jobs`.";
     MIRROR = "UNDISTRO_MIRROR": "Folders or URLs laid out by digest, divided by blanks, asked before any other place; as `--mirror`.";
     DEBIAN_MIRROR = "UNDISTRO_DEBIAN_MIRROR": "The base URL of the Debian mirror for `debian:` sources and seeds; without it, the mirror of the host's apt is used.";
+    KEY_PASSWORD = "UNDISTRO_KEY_PASSWORD": "The password of an encrypted private key; without it, it is asked for.";
+    COSIGN_PASSWORD = "COSIGN_PASSWORD": "As `UNDISTRO_KEY_PASSWORD`, where that is not set.";
     CACHE = "XDG_CACHE_HOME": "The store lies in `undistro` below it, where none is named.";
     HOME = "HOME": "The store lies in `.cache/undistro` below it, where neither a store nor `XDG_CACHE_HOME` is named.";
     NO_COLOR = "NO_COLOR": "Set to anything: no colour.";

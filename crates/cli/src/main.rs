@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod claims;
 mod command;
 mod definitions;
 mod environment;
@@ -14,6 +15,7 @@ mod project;
 #[cfg(test)]
 mod reference;
 mod replace;
+mod secret;
 mod subject;
 mod workshop;
 

@@ -9,6 +9,7 @@ mod node;
 mod number;
 mod record;
 mod span;
+mod values;
 
 pub(crate) use compose::compose;
 pub use compose::{MAX_ALIASED_NODES, MAX_BYTES, MAX_DEPTH};
@@ -19,6 +20,7 @@ pub(crate) use number::parse_integer;
 pub use record::Field;
 pub(crate) use record::record;
 pub use span::{Map, Span, Spanned, Text};
+pub use values::values;
 
 use crate::Diagnostics;
 

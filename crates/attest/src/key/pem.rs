@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::KeyError;
 
 /// Returns the first block whose label is one of `labels`, as label and bytes. Text around blocks is ignored.
-pub(super) fn decode<'t>(text: &'t str, labels: &[&str], wanted: &'static str) -> Result<(&'t str, Vec<u8>), KeyError> {
+pub(crate) fn decode<'t>(text: &'t str, labels: &[&str], wanted: &'static str) -> Result<(&'t str, Vec<u8>), KeyError> {
     let mut found = None;
     let mut rest = text;
     while let Some((_, begun)) = rest.split_once("-----BEGIN ") {
@@ -24,7 +24,7 @@ pub(super) fn decode<'t>(text: &'t str, labels: &[&str], wanted: &'static str) -
 }
 
 /// Writes one block with lines of 64 characters.
-pub(super) fn encode(label: &str, bytes: &[u8]) -> String {
+pub(crate) fn encode(label: &str, bytes: &[u8]) -> String {
     let digits = STANDARD.encode(bytes);
     let mut text = format!("-----BEGIN {label}-----\n");
     let mut rest = digits.as_str();

@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 pub(crate) mod apk;
+pub(crate) mod attest;
 pub(crate) mod build;
 mod bundle;
 pub(crate) mod check;
@@ -17,6 +18,8 @@ pub(crate) mod keygen;
 pub(crate) mod launch;
 pub(crate) mod lineage;
 pub(crate) mod lock;
+pub(crate) mod log;
+pub(crate) mod policy;
 pub(crate) mod provenance;
 pub(crate) mod rebuild;
 pub(crate) mod render;
@@ -26,8 +29,12 @@ pub(crate) mod schema;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod shell;
+pub(crate) mod sign;
+pub(crate) mod sigstore;
 pub(crate) mod source;
 pub(crate) mod test;
+pub(crate) mod trust;
+pub(crate) mod verify;
 
 pub(crate) use build::build;
 pub(crate) use compose::{images, make};
@@ -59,6 +66,13 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Apk(args) => apk::run(&args, printer),
         Command::Shell(args) => shell::run(&args, global, printer),
         Command::Keygen(args) => keygen::run(&args, printer),
+        Command::Sign(args) => sign::run(&args, printer),
+        Command::Attest(args) => attest::run(&args, printer),
+        Command::Verify(args) => verify::run(&args, global, printer),
+        Command::Policy(args) => policy::run(&args, global, printer),
+        Command::Log(args) => log::run(&args, global, printer),
+        Command::Trust(args) => trust::run(&args, printer),
+        Command::Sigstore(args) => sigstore::run(&args, printer),
         Command::Index(args) => index::run(&args, global, printer),
         Command::Serve(args) => serve::run(&args, global, printer),
         Command::Source(args) => source::run(&args, global, printer),
