@@ -10,6 +10,7 @@ pub mod log;
 pub mod policy;
 pub mod signing;
 pub mod sigstore;
+pub mod simple;
 pub mod slsa;
 pub mod spdx;
 pub mod trust;
