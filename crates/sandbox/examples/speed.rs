@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     }
     let home = std::env::temp_dir().join(format!("sandbox-speed-{}", std::process::id()));
     let measured = measure(&home);
-    let (out, exit) = match measured.and_then(|text| sandbox::discard(&home).map(|()| text)) {
+    // What can not be removed stays in the folder for temporary files.
+    let _ = fs_err::remove_dir_all(&home);
+    let (out, exit) = match measured {
         Ok(text) => (text, ExitCode::SUCCESS),
         Err(error) => (format!("{error}\n"), ExitCode::FAILURE),
     };

@@ -28,8 +28,6 @@ pub enum SandboxError {
     Lowers { count: usize, limit: usize },
     #[error("cannot make the scratch directory {}", path.display())]
     Scratch { path: PathBuf, source: io::Error },
-    #[error("cannot remove {}", path.display())]
-    Discard { path: PathBuf, source: io::Error },
     #[error("cannot make a channel to the launcher")]
     Channel { source: io::Error },
     #[error("cannot start the launcher {}", program.display())]
@@ -77,6 +75,7 @@ pub enum Step {
     Hostname,
     PrivateMounts,
     OpenLower,
+    MergeLowers,
     MountOverlay,
     AttachRoot,
     MountPoint,
@@ -109,6 +108,7 @@ impl Display for Step {
             Self::Hostname => "set the host name",
             Self::PrivateMounts => "make the mounts private",
             Self::OpenLower => "open the lower directory",
+            Self::MergeLowers => "merge the lower directories in",
             Self::MountOverlay => "mount the overlay root",
             Self::AttachRoot => "attach the root",
             Self::MountPoint => "make the mount point",

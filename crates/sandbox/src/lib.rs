@@ -32,4 +32,3 @@ pub use ownership::{Capability, Device, FileId, Ownership, Record, SET_ID};
 pub use plan::{Bind, DOMAIN, Guard, HOSTNAME, Limits, Outcome, OverlayMethod, Plan, Root, UMASK};
 pub use probe::{Finding, Health, probe};
 pub use run::{Launcher, Recorded, record, run};
-pub use scratch::discard;

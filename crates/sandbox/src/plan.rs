@@ -66,7 +66,8 @@ pub enum Root {
         lowers: Vec<PathBuf>,
         /// A directory of the caller that holds `upper/` (the changes), `work/` and `root/` (the mount point).
         /// It must be on a file system with user extended attributes, and serve one run at a time. Runs one after
-        /// the other may share it: each then sees what the former changed. [`discard`](crate::discard) removes it.
+        /// the other may share it: each then sees what the former changed. Whoever made it removes it, and has to give
+        /// itself every right on directories first: the kernel keeps a `work/work` of mode 0.
         scratch: PathBuf,
         /// How the overlay is mounted.
         method: OverlayMethod,
@@ -85,13 +86,19 @@ pub enum Root {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverlayMethod {
-    /// The first that works: `fsconfig`, then mount options.
+    /// The first that works, in the order of those below.
     #[default]
     Auto,
     /// `fsconfig("lowerdir+")`, Linux 6.5 and later.
     Fsconfig,
     /// One `mount(2)` option string over short symbolic links, Linux 5.11 and later.
     MountOptions,
+    /// The directories are first merged into one, `scratch/merged`, by second names of their files; that alone lies below
+    /// the top. Second names change the time of change of the files. For kernels that stack few directories.
+    Merged,
+    /// The directories are copied into one, `scratch/copy`, which is the root; there is no overlay. For disks, such as a
+    /// container's own overlay, and kernels on which none can be mounted.
+    Copied,
 }
 
 /// A file or directory of the host that appears inside.

@@ -34,7 +34,8 @@ pub struct Finding {
     pub mend: Option<String>,
 }
 
-/// Looks at what this machine offers. `directory` is where scratch directories will be: its file system matters.
+/// Looks at what this machine offers. `directory` is a scratch directory, on the file system where those of runs will be; it
+/// may not be there yet, and its maker removes it.
 pub fn probe(launcher: &Launcher, directory: &Path) -> Result<Vec<Finding>, SandboxError> {
     match ask(launcher, &Request::Probe { directory: directory.to_owned() }, false, &mut |_| {})? {
         Reply::Findings(findings) => Ok(findings),

@@ -14,7 +14,7 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
     let store = project::store(global)?;
-    let mut findings = sandbox::probe(&super::launch::launcher(), store.root()).map_err(|error| Failure::fault(&error))?;
+    let mut findings = sandbox::probe(&super::launch::launcher(), &store.tmp_path("probe")).map_err(|error| Failure::fault(&error))?;
     findings.push(mirror());
     printer.json(&findings);
     for finding in &findings {

@@ -20,11 +20,9 @@ const SCOPED_LANDLOCK: i64 = 6;
 /// Looks at everything. What one step needs of an earlier one is done again for it, in a process of its own.
 pub(super) fn look(directory: &Path) -> Vec<Finding> {
     let mut findings = vec![kernel(), tried("user namespaces", "one user, and namespaces of its own", namespaces)];
-    let scratch = directory.join(format!(".probe-{}", std::process::id()));
+    let scratch = directory.to_owned();
     findings.extend(roots(&scratch));
     findings.push(ownership(&scratch));
-    // A directory that stays is harmless, and what can be said about it was said above.
-    let _ = crate::discard(&scratch);
     findings.extend([tried("system call filter", "seccomp", || filter::apply(false)), landlock(), processes(), open_files()]);
     findings
 }
@@ -54,12 +52,10 @@ fn roots(scratch: &Path) -> Vec<Finding> {
             overlay::mount_at(&lowers, scratch, method).map(drop)
         })
     };
-    let mounted = match mount(OverlayMethod::Fsconfig) {
-        Ok(()) => finding(subject, "mounted by fsconfig".to_owned(), None),
-        Err(_) => match mount(OverlayMethod::MountOptions) {
-            Ok(()) => finding(subject, "mounted by options, the way before Linux 6.5".to_owned(), None),
-            Err(failure) => failed(subject, &failure),
-        },
+    let mounted = match WAYS.iter().find(|(method, ..)| mount(*method).is_ok()) {
+        Some((_, detail, None)) => finding(subject, (*detail).to_owned(), None),
+        Some((_, detail, Some(mend))) => finding(subject, (*detail).to_owned(), Some((Health::Degraded, (*mend).to_owned()))),
+        None => mount(OverlayMethod::Auto).map_or_else(|failure| failed(subject, &failure), |()| finding(subject, String::new(), None)),
     };
     let whole = tried("root with /proc and /dev", "mounted", || {
         namespaces()?;
@@ -68,6 +64,22 @@ fn roots(scratch: &Path) -> Vec<Finding> {
     });
     vec![mounted, whole]
 }
+
+/// The ways to make a root in the order in which they are tried, what is said of each, and how to get a better one.
+const WAYS: [(OverlayMethod, &str, Option<&str>); 4] = [
+    (OverlayMethod::Fsconfig, "mounted by fsconfig", None),
+    (OverlayMethod::MountOptions, "mounted by options, the way before Linux 6.5", None),
+    (
+        OverlayMethod::Merged,
+        "packages are merged by second names for each build",
+        Some("each build takes longer to start; Linux 6.5 or newer mounts them"),
+    ),
+    (
+        OverlayMethod::Copied,
+        "packages are copied for each build, since no overlay can be mounted on this disk",
+        Some("each build takes longer to start, and room; name a store on ext4, xfs or btrfs, not inside a container's own root"),
+    ),
+];
 
 fn namespaces() -> Result<(), Failure> {
     namespace::enter(&Plan::new(Root::HostUnsafe, ["/"]))

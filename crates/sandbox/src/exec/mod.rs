@@ -5,6 +5,7 @@ mod device;
 mod filter;
 mod init;
 mod look;
+mod merge;
 mod namespace;
 mod overlay;
 mod record;

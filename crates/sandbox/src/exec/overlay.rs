@@ -1,4 +1,4 @@
-//! Mounts the overlay that is the root, by the newest way that the kernel has.
+//! Makes the stacked root, by the newest way that the machine has.
 
 use std::fmt::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -12,9 +12,11 @@ use rustix::mount::{
 };
 
 use crate::error::{During as _, Failure, Step};
+use crate::exec::merge::{How, merge};
+use crate::exec::root;
 use crate::plan::OverlayMethod;
 
-/// Mounts `lowers` (topmost first) below `scratch/upper` at `scratch/root` and opens that.
+/// Stacks `lowers` (topmost first) below `scratch/upper` at `scratch/root` and opens that.
 ///
 /// In every way the kernel is given short relative names: its limits are 255 bytes for a parameter and 4,095
 /// for all options, and `/proc/mounts` inside shows these names, which must not tell paths of the host.
@@ -22,16 +24,38 @@ pub(super) fn mount_at(lowers: &[PathBuf], scratch: &Path, method: OverlayMethod
     match method {
         OverlayMethod::Fsconfig => by_fsconfig(lowers, scratch),
         OverlayMethod::MountOptions => by_options(lowers, scratch),
-        OverlayMethod::Auto => match by_fsconfig(lowers, scratch) {
-            // Older kernels do not know `lowerdir+`, or not even fsopen.
-            Err(failure)
-                if failure.step == Step::MountOverlay && [Errno::INVAL, Errno::NOSYS].map(Errno::raw_os_error).contains(&failure.errno) =>
-            {
-                by_options(lowers, scratch)
-            }
-            done => done,
-        },
+        OverlayMethod::Merged => merged(lowers, scratch),
+        OverlayMethod::Copied => copied(lowers, scratch),
+        // Older kernels do not know `lowerdir+`, or not even fsopen; some disks stack no directories, or few.
+        OverlayMethod::Auto if scratch.join(COPY).is_dir() => copied(lowers, scratch),
+        OverlayMethod::Auto => by_fsconfig(lowers, scratch)
+            .or_else(|failure| if_refused(failure, || by_options(lowers, scratch)))
+            .or_else(|failure| if_refused(failure, || merged(lowers, scratch)))
+            .or_else(|failure| if_refused(failure, || copied(lowers, scratch))),
     }
+}
+
+/// Goes on with the next way when the kernel refused the mount, and not when a directory is missing.
+fn if_refused<T>(failure: Failure, next: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    if failure.step == Step::MountOverlay { next() } else { Err(failure) }
+}
+
+/// Where the merged lowers are, in the scratch directory.
+const MERGED: &str = "merged";
+
+/// Where the copied root is, in the scratch directory.
+const COPY: &str = "copy";
+
+fn merged(lowers: &[PathBuf], scratch: &Path) -> Result<OwnedFd, Failure> {
+    let merged = scratch.join(MERGED);
+    merge(lowers, &merged, How::Link).during(Step::MergeLowers, scratch.display())?;
+    by_options(&[merged], scratch)
+}
+
+fn copied(lowers: &[PathBuf], scratch: &Path) -> Result<OwnedFd, Failure> {
+    let copy = scratch.join(COPY);
+    merge(lowers, &copy, How::Copy).during(Step::MergeLowers, scratch.display())?;
+    root::directory(&copy)
 }
 
 fn by_fsconfig(lowers: &[PathBuf], scratch: &Path) -> Result<OwnedFd, Failure> {
@@ -55,7 +79,9 @@ fn by_fsconfig(lowers: &[PathBuf], scratch: &Path) -> Result<OwnedFd, Failure> {
 
 fn by_options(lowers: &[PathBuf], scratch: &Path) -> Result<OwnedFd, Failure> {
     let links = scratch.join("links");
-    crate::discard(&links).map_err(|_| Failure::new(Step::MountPoint, links.display().to_string(), Errno::EXIST))?;
+    if links.exists() {
+        fs_err::remove_dir_all(&links).during(Step::MountPoint, links.display())?;
+    }
     fs_err::create_dir(&links).during(Step::MountPoint, links.display())?;
     let mut options = String::from("userxattr,upperdir=../upper,workdir=../work,lowerdir=");
     for (index, lower) in lowers.iter().enumerate() {

@@ -45,7 +45,7 @@ pub(super) fn enter(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The directory as a mount, which is what a root has to be.
-fn directory(path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn directory(path: &Path) -> Result<OwnedFd, Failure> {
     let tree = clone_tree(path).during(Step::AttachRoot, path.display())?;
     system::add_mount_attributes(tree.as_fd(), u64::from((NO_SETUID | NO_DEVICES).bits()), true)
         .during(Step::AttachRoot, path.display())?;

@@ -95,8 +95,20 @@ fn collect(ownership: &Ownership, root: &Path, below: &Path, found: &mut BTreeMa
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        sandbox::discard(&self.path("scratch")).unwrap();
+        clear(&self.path("scratch")).unwrap();
     }
+}
+
+/// Gives its owner every right on each directory in a scratch directory, so that it can be removed.
+pub(crate) fn clear(path: &Path) -> std::io::Result<()> {
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    for entry in fs_err::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            clear(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The host's programs and libraries.
