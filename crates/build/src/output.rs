@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use base::store::Contents;
 use base::tree::{Entry, Kind, TreePath};
 use base::{Digest, Hashing, Store, StoreError};
 use fs_err as fs;
@@ -76,12 +77,12 @@ impl Output {
         let table = Table { format: FORMAT, entries };
         let text = serde_json::to_vec(&table).unwrap_or_else(|_| unreachable!("a table has text keys only"));
         let digest = store.put(&text)?;
-        let folder = store.tree_or_make(&tree_key(&digest), |to| -> Result<(), OutputError> {
+        let folder = store.tree_of(&tree_key(&digest), &digest, |to| -> Result<Contents, OutputError> {
             for entry in fs::read_dir(from).map_err(OutputError::Io)? {
                 let entry = entry.map_err(OutputError::Io)?;
                 fs::rename(entry.path(), to.join(entry.file_name())).map_err(OutputError::Io)?;
             }
-            Ok(())
+            Ok(base::store::contents(&table.entries))
         })?;
         Ok(Self { digest, entries: table.entries, folder })
     }

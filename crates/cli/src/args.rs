@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Serve(crate::command::serve::Args),
     /// Keep and renew the sources that definitions pin.
     Source(crate::command::source::Args),
+    /// Say what the store holds, verify it, and remove what is not needed.
+    Store(crate::command::store::Args),
     /// Convert and renew the foreign packages that builds start from.
     Seed(crate::command::seed::Args),
     /// Begin a definition from a template.

@@ -44,6 +44,7 @@ variables! {
     STORE = "UNDISTRO_STORE": "The folder that keeps sources, packages, images and results; as `--store`.";
     DISTRO = "UNDISTRO_DISTRO": "The folder of definitions; as `--distro`.";
     JOBS = "UNDISTRO_JOBS": "How many jobs a build runs at once; as `--jobs`.";
+    MAX_SIZE = "UNDISTRO_MAX_SIZE": "The most that the store is to take, as `undistro store gc --max-size`; `build` and `compose` see to it at their end.";
     MIRROR = "UNDISTRO_MIRROR": "Folders or URLs laid out by digest, divided by blanks, asked before any other place; as `--mirror`.";
     DEBIAN_MIRROR = "UNDISTRO_DEBIAN_MIRROR": "The base URL of the Debian mirror for `debian:` sources and seeds; without it, the mirror of the host's apt is used.";
     KEY_PASSWORD = "UNDISTRO_KEY_PASSWORD": "The password of an encrypted private key; without it, it is asked for.";

@@ -89,7 +89,9 @@ pub(crate) fn with_usual_hints(message: Message, error: &(dyn Error + 'static)) 
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
             match io.kind() {
                 std::io::ErrorKind::StorageFull => {
-                    return message.hint("make room on the disk, or name a store on another with --store; what was done is kept");
+                    return message.hint(
+                        "make room (`undistro store gc` helps), or name a store on another disk with --store; what was done is kept",
+                    );
                 }
                 std::io::ErrorKind::PermissionDenied => {
                     return message.hint("check who owns the path, or name a store of your own with --store");

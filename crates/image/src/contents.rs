@@ -16,7 +16,7 @@ use crate::{ImageError, Locked};
 const MAX_READ: u64 = 128 << 20;
 
 /// The kind of record that holds a package's table. The number is raised when [`apk::Table`] changes.
-const TABLES: &str = "package-table-1";
+pub(crate) const TABLES: &str = "package-table-1";
 
 /// A package of the image.
 #[derive(Debug)]

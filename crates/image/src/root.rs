@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use apk::package::Limits;
 use apk::{Package, Table};
+use base::store::Contents;
 use base::tree::{Entry, Kind, TreePath};
 use base::{Digest, Reporter, Store, StoreError, Task, TaskKind};
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
+use rayon::prelude::*;
 
+use crate::contents::TABLES;
 use crate::table::{self, Contribution, TableError};
 
 /// The form of extracted packages and of the generated layer. Raised when the same packages would give another root.
@@ -56,25 +58,14 @@ pub struct Root {
 ///
 /// What the packages do not bring, the generated layer has: the links of a merged `/usr`, places to mount at, accounts
 /// of root alone. Every path belongs to the caller, so that a user namespace of one id sees it as root's.
+///
+/// Packages are extracted, and the seals of those that were are looked at, on every processor at once.
 pub fn make(store: &Store, packages: &[Digest], reporter: &dyn Reporter) -> Result<Root, RootError> {
-    let mut lowers = Vec::with_capacity(packages.len() + 1);
-    for content in packages {
-        lowers.push(extract(store, content, reporter)?);
-    }
+    let mut lowers = packages.par_iter().map(|content| extract(store, content, reporter)).collect::<Result<Vec<_>, _>>()?;
     lowers.push(generate(store, packages)?);
     lowers.reverse();
     Ok(Root { lowers })
 }
-
-/// What is kept of an extracted package.
-#[derive(Serialize, Deserialize)]
-struct Extracted {
-    name: String,
-    table: Table,
-}
-
-/// The kind of record that holds the table of an extracted package.
-const TABLE: &str = "package-table";
 
 fn tree_key(content: &Digest) -> Digest {
     Digest::of(format!("package {FORMAT} {content}"))
@@ -90,9 +81,9 @@ fn extract(store: &Store, content: &Digest, reporter: &dyn Reporter) -> Result<P
         reporter.started(&task);
         let extracted = package.extract(dir, &Limits::default());
         reporter.finished(&task, if extracted.is_ok() { base::Finish::Done } else { base::Finish::Failed });
-        // Recorded before the tree gets its name: where there is a tree, there is its table.
-        store.put_record(TABLE, &key, &Extracted { name, table: extracted? })?;
-        Ok(())
+        let table = extracted?;
+        store.put_record(TABLES, content, &table)?;
+        Ok(base::store::contents(&table.entries))
     })
 }
 
@@ -100,17 +91,22 @@ fn generate(store: &Store, packages: &[Digest]) -> Result<PathBuf, RootError> {
     let list: Vec<String> = packages.iter().map(Digest::to_string).collect();
     let key = Digest::of(format!("generated {FORMAT} {}", list.join(" ")));
     store.tree_or_make(&key, |dir| {
-        let mut parts = Vec::with_capacity(packages.len());
-        for content in packages {
-            let package = Package::open_blob(store, content)?;
-            let key = tree_key(content);
-            let table = store.record::<Extracted>(TABLE, &key)?.ok_or(StoreError::Missing { digest: key })?.table;
-            parts.push((package, table, store.tree(&key).ok_or(StoreError::Missing { digest: key })?));
-        }
+        let parts = packages.par_iter().map(|content| part(store, content)).collect::<Result<Vec<_>, _>>()?;
         refuse_clashes(&parts)?;
         raise_winners(&parts, dir)?;
-        fill_in(&parts, dir)
+        fill_in(&parts, dir)?;
+        Ok(Contents::new())
     })
+}
+
+fn part(store: &Store, content: &Digest) -> Result<Part, RootError> {
+    let package = Package::open_blob(store, content)?;
+    let table = match store.record(TABLES, content)? {
+        Some(table) => table,
+        None => package.table()?,
+    };
+    let key = tree_key(content);
+    Ok((package, table, store.tree(&key).ok_or(StoreError::Missing { digest: key })?))
 }
 
 type Part = (Package, Table, PathBuf);

@@ -1,12 +1,20 @@
 //! Blobs: bytes under their digest.
+//!
+//! A blob that was kept has a time of change that no ordinary write leaves: a blob with another was written to since (or
+//! restored by a tool that drops times), and is hashed again before it counts. One with other bytes counts as not there.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 
-use super::{Store, StoreError, doing};
+use super::{NOW, Store, StoreError, doing, used};
 use crate::{Digest, Hashing};
+
+/// The time of change of a kept blob: one second into 1970. Zero would be taken for "no time" by some tools.
+const SEALED: i64 = 1;
 
 /// Writes a blob whose digest is known when it ends. Dropped before [`BlobWriter::finish`], it leaves nothing.
 #[derive(Debug)]
@@ -17,26 +25,38 @@ pub struct BlobWriter<'a> {
 }
 
 impl Store {
-    /// Returns where the blob lies, or `None` if the store does not have it.
+    /// Returns where the blob lies, or `None` if the store does not have it whole.
     #[must_use]
     pub fn blob(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.blob_path(digest);
-        path.is_file().then_some(path)
-    }
-
-    /// Opens a blob for reading. Its bytes are not hashed again.
-    pub fn open_blob(&self, digest: &Digest) -> Result<fs::File, StoreError> {
-        match fs::File::open(self.blob_path(digest)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::Missing { digest: *digest }),
-            other => other.map_err(doing("opening a blob")),
+        let metadata = fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        if !is_sealed(&metadata) && !reseal(&path, digest).unwrap_or(false) {
+            return None;
         }
+        let _ = rustix::fs::utimensat(CWD, &path, &sealed(), AtFlags::SYMLINK_NOFOLLOW); // see `used`
+        Some(path)
     }
 
-    /// Reads a blob whole. For small things: records, texts.
+    /// Opens a blob for reading. Its bytes are hashed again only if it was written to since it was kept.
+    pub fn open_blob(&self, digest: &Digest) -> Result<fs::File, StoreError> {
+        let path = self.blob_path(digest);
+        let file = match fs::File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::Missing { digest: *digest }),
+            other => other.map_err(doing("opening a blob"))?,
+        };
+        let metadata = file.metadata().map_err(doing("opening a blob"))?;
+        if !is_sealed(&metadata) && !reseal(&path, digest).map_err(doing("hashing a blob"))? {
+            return Err(StoreError::Damaged { path });
+        }
+        used(&file);
+        Ok(file)
+    }
+
+    /// Reads a blob whole and hashes it. For small things: tables, texts.
     pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::new();
         self.open_blob(digest)?.read_to_end(&mut bytes).map_err(doing("reading a blob"))?;
-        Ok(bytes)
+        if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(StoreError::Damaged { path: self.blob_path(digest) }) }
     }
 
     /// Begins a new blob.
@@ -64,7 +84,7 @@ impl Store {
         writer.finish()
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join("blobs/sha256").join(&hex[..2]).join(hex)
     }
@@ -89,8 +109,7 @@ impl BlobWriter<'_> {
         {
             return Err(StoreError::Checksum { what: what.to_owned(), expected: *expected, actual: digest });
         }
-        file.sync_all().map_err(doing("writing a blob"))?;
-        fs::set_permissions(&self.path, std::os::unix::fs::PermissionsExt::from_mode(0o444)).map_err(doing("writing a blob"))?;
+        seal(&file).and_then(|()| file.sync_all()).map_err(doing("writing a blob"))?;
         let place = self.store.blob_path(&digest);
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent).map_err(doing("writing a blob"))?;
@@ -98,6 +117,39 @@ impl BlobWriter<'_> {
         fs::rename(&self.path, &place).map_err(doing("writing a blob"))?;
         Ok((digest, bytes))
     }
+}
+
+fn is_sealed(metadata: &std::fs::Metadata) -> bool {
+    (metadata.mtime(), metadata.mtime_nsec()) == (SEALED, 0)
+}
+
+fn sealed() -> Timestamps {
+    Timestamps { last_access: NOW, last_modification: Timespec { tv_sec: SEALED, tv_nsec: 0 } }
+}
+
+fn seal(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(std::fs::Permissions::from_mode(0o444))?;
+    Ok(rustix::fs::futimens(file, &sealed())?)
+}
+
+/// Hashes the file and, if it is what its name says, seals it again; says which.
+fn reseal(path: &Path, digest: &Digest) -> io::Result<bool> {
+    let mut file = fs::File::open(path)?;
+    let before = file.metadata()?;
+    let is_right = hash(&mut file)? == *digest;
+    // What is written while it is hashed must not be sealed.
+    let changed = |m: &std::fs::Metadata| (m.mtime(), m.mtime_nsec());
+    if is_right && changed(&file.metadata()?) == changed(&before) {
+        seal(&file)?;
+    }
+    Ok(is_right)
+}
+
+/// Hashes what a file holds from where it stands.
+pub(super) fn hash(file: &mut fs::File) -> io::Result<Digest> {
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(file, &mut hashing)?;
+    Ok(hashing.finish().1)
 }
 
 impl Write for BlobWriter<'_> {
@@ -129,6 +181,33 @@ mod tests {
         assert_eq!(digest, Digest::of(b"abc"));
         assert_eq!(store.read_blob(&digest).unwrap(), b"abc");
         assert!(matches!(store.read_blob(&Digest::of(b"other")), Err(StoreError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_blob_that_was_written_to_is_not_there_until_it_is_kept_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let digest = store.put(b"good").unwrap();
+        let path = store.blob(&digest).unwrap();
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, "evil").unwrap();
+        assert_eq!(store.blob(&digest), None);
+        assert!(matches!(store.open_blob(&digest), Err(StoreError::Damaged { .. })));
+        assert_eq!(store.put(b"good").unwrap(), digest);
+        assert_eq!(store.read_blob(&digest).unwrap(), b"good");
+    }
+
+    #[test]
+    fn a_blob_that_lost_its_times_is_hashed_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let digest = store.put(b"good").unwrap();
+        let path = store.blob(&digest).unwrap();
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, "good").unwrap();
+        assert!(!is_sealed(&fs::metadata(&path).unwrap()));
+        assert!(store.blob(&digest).is_some());
+        assert!(is_sealed(&fs::metadata(&path).unwrap()));
     }
 
     #[test]

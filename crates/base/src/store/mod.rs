@@ -1,40 +1,50 @@
 //! The content-addressed store: everything undistro keeps, in one folder of one user.
 //!
 //! ```text
-//! store.json             format number and owner
+//! store.json             format number
 //! lock                   shared by every process that uses the store, exclusive for garbage collection
 //! blobs/sha256/ab/abcd…  bytes under their digest: sources, packages, layers, logs
-//! trees/<digest>/        a package extracted once; the name is its content digest
-//! records/<kind>/<key>.json  what is known of a key: action results, seals, look-ups
+//! trees/<digest>/        a folder made once and sealed: an extracted package, what a build left
+//! records/<kind>/<key>.json  what is known of a key, with a checksum: action results, seals, look-ups
 //! locks/<name>           one work, one process
 //! work/<name>/           what a running or failed build left, for a person to look at
 //! tmp/<pid>-<n>/         in flight; swept when its process is gone
 //! ```
 //!
 //! Everything is written below `tmp/`, checked, flushed to disk and renamed into place: a kill leaves a whole thing or
-//! nothing, and what it leaves in `tmp/` is swept by the next process that opens the store.
+//! nothing, and what it leaves in `tmp/` is swept by the next process that opens the store. docs/format/store.md says it all.
 
 mod blob;
+mod collect;
+mod inventory;
+mod layout;
 mod lock;
 mod record;
+mod references;
+mod seal;
+mod sweep;
 mod tree;
+mod verify;
 
+use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fs_err as fs;
-use serde::{Deserialize, Serialize};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 use crate::Digest;
 
 pub use blob::BlobWriter;
+pub use collect::{Collected, Keep, Removed, collect};
+pub use inventory::{Room, Usage, usage};
+pub use layout::FORMAT;
 pub use lock::Lock;
-pub use tree::remove_tree;
-
-/// The format of the layout above. Raised when an older undistro could not read the store.
-pub const FORMAT: u32 = 1;
+pub use references::references;
+pub use seal::{Contents, contents};
+pub use sweep::remove_tree;
+pub use verify::{Again, Damage, Verified, repair, verify};
 
 /// A store opened by this process.
 #[derive(Debug)]
@@ -42,8 +52,10 @@ pub struct Store {
     root: PathBuf,
     tmp: PathBuf,
     counter: AtomicU64,
-    _in_use: Lock,
+    /// Trees whose seals this process has found whole: one look is enough for the time of a process.
+    whole: Mutex<BTreeSet<Digest>>,
     _tmp_in_use: Lock,
+    _in_use: Lock,
 }
 
 /// Why the store could not do what was asked.
@@ -67,6 +79,23 @@ pub enum StoreError {
         /// The format it has.
         found: u32,
     },
+    /// The file that says the format does not.
+    #[error("{} does not say which format the store has; if the store was made by this undistro, write {{\"format\":{FORMAT}}} into it", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// What was asked is done by one process alone, and others are there.
+    #[error("the store {} is in use by {}; try again when they have ended", path.display(), processes_text(processes))]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+        /// The ids of the processes.
+        processes: Vec<u32>,
+    },
     /// The bytes are not those that were asked for.
     #[error("checksum of {what}: expected {expected}, got {actual}")]
     Checksum {
@@ -82,6 +111,12 @@ pub enum StoreError {
     Missing {
         /// The digest.
         digest: Digest,
+    },
+    /// What is kept was changed since.
+    #[error("{} is damaged; `undistro store verify --repair` removes what is, and it will be made again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
     },
     /// A record is not in the form that its reader expects.
     #[error("the record {} can not be read; delete it, it will be made again", path.display())]
@@ -103,33 +138,46 @@ pub enum StoreError {
     },
 }
 
+fn processes_text(processes: &[u32]) -> String {
+    let list: Vec<_> = processes.iter().map(u32::to_string).collect();
+    match list.len() {
+        0 => "another process".to_owned(),
+        1 => format!("process {}", list[0]),
+        _ => format!("processes {}", list.join(", ")),
+    }
+}
+
 /// Puts what was being done to an I/O error.
 fn doing(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| StoreError::Io { doing, source }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Layout {
-    format: u32,
-}
-
 impl Store {
     /// Opens the store in `root`, making it if it is not there, and sweeps what dead processes left.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(root).map_err(doing("making the store"))?;
-        let root = fs::canonicalize(root).map_err(doing("opening the store"))?;
-        check_owner(&root)?;
-        for part in ["blobs/sha256", "trees", "records", "locks", "work", "tmp"] {
-            fs::create_dir_all(root.join(part)).map_err(doing("making the store"))?;
-        }
-        check_format(&root)?;
-        let in_use = Lock::shared(&root.join("lock"))?;
-        let setting_up = Lock::exclusive(&root.join("locks/tmp"))?;
-        sweep(&root.join("tmp"))?;
-        let tmp = root.join("tmp").join(format!("{}-0", std::process::id()));
-        let (tmp, tmp_in_use) = own_tmp(tmp)?;
-        drop(setting_up);
-        Ok(Self { root, tmp, counter: AtomicU64::new(0), _in_use: in_use, _tmp_in_use: tmp_in_use })
+        let root = layout::make(root)?;
+        let _entering = Lock::exclusive(&root.join("locks/tmp"))?;
+        let in_use = layout::enter(&root)?;
+        Self::begin(root, in_use)
+    }
+
+    /// Opens the store for this process alone: no other has it open, and none can until this is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if one has; this does not wait.
+    pub fn open_alone(root: &Path) -> Result<Self, StoreError> {
+        let root = layout::make(root)?;
+        let _entering = Lock::exclusive(&root.join("locks/tmp"))?;
+        drop(layout::enter(&root)?);
+        let alone = layout::alone(&root)?;
+        Self::begin(root, alone)
+    }
+
+    /// Only under the lock `locks/tmp`.
+    fn begin(root: PathBuf, in_use: Lock) -> Result<Self, StoreError> {
+        sweep::sweep(&root.join("tmp"))?;
+        let (tmp, tmp_in_use) = sweep::own(&root.join("tmp"))?;
+        Ok(Self { root, tmp, counter: AtomicU64::new(0), whole: Mutex::default(), _tmp_in_use: tmp_in_use, _in_use: in_use })
     }
 
     /// Returns the store's folder.
@@ -170,77 +218,18 @@ fn safe(name: &str) -> String {
     if clean.starts_with('.') { format!("_{clean}") } else { clean }
 }
 
-fn check_owner(root: &Path) -> Result<(), StoreError> {
-    let owner = fs::metadata(root).map_err(doing("opening the store"))?.uid();
-    let user = rustix::process::geteuid().as_raw();
-    if owner == user { Ok(()) } else { Err(StoreError::Owner { path: root.to_owned(), owner, user }) }
+/// Notes that a file was used now, in its time of access: eviction takes what was used last first. The time of change of
+/// its content stays. That this fails, on a disk that can not be written, harms nothing.
+fn used(file: &impl std::os::fd::AsFd) {
+    let _ = rustix::fs::futimens(file, &Timestamps { last_access: NOW, last_modification: OMIT });
 }
 
-fn check_format(root: &Path) -> Result<(), StoreError> {
-    let path = root.join("store.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let fresh = root.join("tmp").join(format!("store.json.{}", std::process::id()));
-            fs::write(&fresh, format!("{{\"format\":{FORMAT}}}\n")).map_err(doing("making the store"))?;
-            return fs::rename(&fresh, &path).map_err(doing("making the store"));
-        }
-        Err(error) => return Err(doing("opening the store")(error)),
-    };
-    let layout: Layout = serde_json::from_str(&text).map_err(|source| StoreError::Record { path, source })?;
-    if layout.format == FORMAT { Ok(()) } else { Err(StoreError::Format { path: root.to_owned(), found: layout.format }) }
-}
-
-/// Removes the folders in `tmp` whose processes are gone.
-fn sweep(tmp: &Path) -> Result<(), StoreError> {
-    for entry in fs::read_dir(tmp).map_err(doing("sweeping the store"))? {
-        let path = entry.map_err(doing("sweeping the store"))?.path();
-        let is_dir = path.symlink_metadata().is_ok_and(|m| m.is_dir());
-        if is_dir && Lock::try_exclusive(&path.join(".lock"))?.is_some() {
-            remove_tree(&path).map_err(doing("sweeping the store"))?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes this process's folder in `tmp` and locks it. One process may open a store more than once.
-fn own_tmp(first: PathBuf) -> Result<(PathBuf, Lock), StoreError> {
-    let mut path = first;
-    for n in 1.. {
-        match fs::create_dir(&path) {
-            Ok(()) => break,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => path.set_file_name(format!("{}-{n}", std::process::id())),
-            Err(error) => return Err(doing("making a folder in the store's tmp")(error)),
-        }
-    }
-    let lock = Lock::exclusive(&path.join(".lock"))?;
-    Ok((path, lock))
-}
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+const OMIT: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sweeps_what_a_dead_process_left() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Store::open(dir.path()).unwrap());
-        let left = dir.path().join("tmp/1-0");
-        fs::create_dir_all(left.join("deep")).unwrap();
-        fs::write(left.join("deep/file"), "x").unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        assert!(!left.exists());
-        let second = Store::open(dir.path()).unwrap();
-        assert!(store.tmp.exists() && second.tmp.exists(), "a living process keeps its folder");
-    }
-
-    #[test]
-    fn refuses_a_newer_format() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Store::open(dir.path()).unwrap());
-        fs::write(dir.path().join("store.json"), r#"{"format":99}"#).unwrap();
-        assert!(matches!(Store::open(dir.path()), Err(StoreError::Format { found: 99, .. })));
-    }
 
     #[test]
     fn names_stay_inside() {

@@ -98,6 +98,7 @@ pub(crate) fn make(
     let told = |error: image::ImageError| Failure::Input(with_usual_hints(Message::of(&error), &error));
     let composed = image::compose(store, name, &lock, config, &distro.settings, &workshop.progress).map_err(told)?;
     let index = image::index(store, std::slice::from_ref(&composed)).map_err(told)?;
+    store.name(&format!("image {name} for {}", workshop.distro.arch), &index.digest).map_err(|error| Failure::fault(&error))?;
     for digest in [index.digest, composed.manifest.digest] {
         store.put_record(SBOM, &digest, &composed.sbom).map_err(|error| Failure::fault(&error))?;
     }

@@ -32,6 +32,7 @@ pub(crate) mod shell;
 pub(crate) mod sign;
 pub(crate) mod sigstore;
 pub(crate) mod source;
+pub(crate) mod store;
 pub(crate) mod test;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -47,9 +48,9 @@ use crate::printer::Printer;
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let global = &args.global;
     match args.command {
-        Command::Build(args) => build::run(&args, global, printer),
+        Command::Build(args) => build::run(&args, global, printer).and_then(|()| store::trim(global, printer)),
         Command::Test(args) => test::run(&args, global, printer),
-        Command::Compose(args) => compose::run(&args, global, printer),
+        Command::Compose(args) => compose::run(&args, global, printer).and_then(|()| store::trim(global, printer)),
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Reproduce(args) => reproduce::run(&args, global, printer),
         Command::Rebuild(args) => rebuild::run(&args, global, printer),
@@ -76,6 +77,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Index(args) => index::run(&args, global, printer),
         Command::Serve(args) => serve::run(&args, global, printer),
         Command::Source(args) => source::run(&args, global, printer),
+        Command::Store(args) => store::run(&args, global, printer),
         Command::Seed(args) => seed::run(&args, global, printer),
         Command::Init(args) => init::run(&args, global, printer),
         Command::Doctor(_) => doctor::run(global, printer),

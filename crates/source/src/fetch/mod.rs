@@ -203,6 +203,7 @@ impl<'a> Fetcher<'a> {
     fn fetch_task(&self, request: &Request, task: &Task, reporter: &dyn Reporter) -> Result<Fetched, FetchError> {
         let store_error = |source| FetchError::Store { name: request.name.clone(), source };
         if let Some(found) = self.stored(&request.expected).map_err(store_error)? {
+            self.store.mark_source(&found.digest, &request.name).map_err(store_error)?;
             return Ok(found);
         }
         let _alone = self.store.lock(&format!("fetch-{}", request.expected.hex())).map_err(store_error)?;
@@ -219,6 +220,7 @@ impl<'a> Fetcher<'a> {
                 Ok((digest, size)) => {
                     let wrong = tries.iter().filter(|one| matches!(one.failure, Failure::Checksum { .. }));
                     wrong.for_each(|one| reporter.warned(&format!("{} has other bytes for {}", one.place, request.name)));
+                    self.store.mark_source(&digest, &request.name).map_err(store_error)?;
                     self.remember(&request.expected, &digest).map_err(store_error)?;
                     return Ok(Fetched { digest, size, from: Origin::Place(name) });
                 }
