@@ -21,6 +21,7 @@ Examples:
   undistro build nginx                 build nginx and what it needs, from source
   undistro compose nginx -o ./out      compose the image as an OCI layout
   undistro inspect ./out               say what is in it
+  undistro push ./out HOST/nginx:1     push it to a registry
   undistro check distro                read every definition, list all mistakes
   undistro doctor                      say what this machine lacks, and how to mend it
 
@@ -58,6 +59,16 @@ pub(crate) enum Command {
     Test(crate::command::test::Args),
     /// Compose an image from packages.
     Compose(crate::command::compose::Args),
+    /// Push an image that lies here to a registry.
+    Push(crate::command::push::Args),
+    /// Pull an image from a registry.
+    Pull(crate::command::pull::Args),
+    /// Copy an image between registries, with everything that refers to it.
+    Copy(crate::command::copy::Args),
+    /// Show an image in a registry as a tree: index, manifests, layers, and what refers to them.
+    Tree(crate::command::tree::Args),
+    /// List the tags of a repository in a registry.
+    Tags(crate::command::tags::Args),
     /// Say what is in an image: layers, packages, sizes, user, entrypoint.
     Inspect(crate::command::inspect::Args),
     /// Build packages and images again, with everything varied that can be, and compare them byte for byte.

@@ -51,6 +51,11 @@ variables! {
     COSIGN_PASSWORD = "COSIGN_PASSWORD": "As `UNDISTRO_KEY_PASSWORD`, where that is not set.";
     CACHE = "XDG_CACHE_HOME": "The store lies in `undistro` below it, where none is named.";
     HOME = "HOME": "The store lies in `.cache/undistro` below it, where neither a store nor `XDG_CACHE_HOME` is named.";
+    REGISTRY_AUTH_FILE = "REGISTRY_AUTH_FILE": "The file of registry credentials, as podman reads it; before all others.";
+    RUNTIME = "XDG_RUNTIME_DIR": "Registry credentials lie in `containers/auth.json` below it, where `podman login` writes them.";
+    CONFIG = "XDG_CONFIG_HOME": "Registry credentials lie in `containers/auth.json` below it; without it, below `.config` in `HOME`.";
+    DOCKER_CONFIG = "DOCKER_CONFIG": "Registry credentials lie in `config.json` below it, where `docker login` writes them; without it, below `.docker` in `HOME`.";
+    NETRC = "NETRC": "A netrc file, which is asked for registry credentials last; without it, `.netrc` in `HOME`.";
     NO_COLOR = "NO_COLOR": "Set to anything: no colour.";
     HTTPS_PROXY_LOWER = "https_proxy": "The proxy for fetching. The first that is set counts, in the order of this table.";
     HTTPS_PROXY = "HTTPS_PROXY": "As `https_proxy`.";

@@ -14,6 +14,7 @@ mod progress;
 mod project;
 #[cfg(test)]
 mod reference;
+mod remote;
 mod replace;
 mod secret;
 mod subject;

@@ -8,12 +8,14 @@ use base::tree::TreePath;
 use base::{Digest, Store};
 use fs_err as fs;
 use image::Snapshot;
+use oci::remote::{Reference, Referrers};
 use oci::{Blobs, Descriptor, Source};
 
 use crate::args::Global;
 use crate::failure::{Failure, Message, with_usual_hints};
 use crate::printer::Printer;
 use crate::project;
+use crate::remote::{self, RegistryArgs};
 use crate::workshop::{FetchArgs, Workshop};
 
 /// What a verb looks at, and the store that may know more of it.
@@ -51,10 +53,22 @@ pub(crate) struct Image {
 }
 
 impl Subject {
-    /// Opens `text`: a path, or a name that is built or composed first where that was not done. Of a package and an image with one
-    /// name it is what `prefer` says.
-    pub(crate) fn find(text: &str, prefer: Prefer, global: &Global, fetch: &FetchArgs, printer: &Printer) -> Result<Self, Failure> {
+    /// Opens `text`: a path, a name in a registry, or one that is built or composed first where that was not done. Of a package and
+    /// an image with one name it is what `prefer` says.
+    pub(crate) fn find(
+        text: &str,
+        prefer: Prefer,
+        global: &Global,
+        fetch: &FetchArgs,
+        registry: &RegistryArgs,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
         let path = Path::new(text);
+        if let Some(reference) = registry_reference(text) {
+            let store = project::store(global)?;
+            let image = pulled(&reference?, registry, &store, printer)?;
+            return Ok(Self { name: text.to_owned(), thing: Thing::Image(image), store });
+        }
         if path.exists() {
             return Ok(Self { name: text.to_owned(), thing: open(path)?, store: project::store(global)? });
         }
@@ -92,6 +106,22 @@ impl Image {
             many => Err(Failure::Input(Message::text(format!("{name} holds {} images; write out the one that is meant", many.len())))),
         }
     }
+}
+
+/// What `text` means in a registry, where it is no path and can only be that.
+pub(crate) fn registry_reference(text: &str) -> Option<Result<Reference, Failure>> {
+    (!Path::new(text).exists() && Reference::is_meant(text)).then(|| remote::reference(text))
+}
+
+/// Brings an image from a registry into the store.
+pub(crate) fn pulled(from: &Reference, registry: &RegistryArgs, store: &Store, printer: &Printer) -> Result<Image, Failure> {
+    let client = registry.client()?;
+    let opened = remote::open(&client, from)?;
+    let (plan, _) = super::command::fetch(&opened, from, Referrers::Without, store, printer)?;
+    let root = plan.root.descriptor;
+    let manifests = oci::manifests(store, std::slice::from_ref(&root)).map_err(|error| Failure::input(&error))?;
+    let digests = manifests.iter().map(|one| one.digest).chain([root.digest]).collect();
+    Ok(Image { source: None, manifests, digests })
 }
 
 fn open(path: &Path) -> Result<Thing, Failure> {

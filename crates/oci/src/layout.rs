@@ -19,7 +19,7 @@ pub struct Tagged {
     pub descriptor: Descriptor,
     /// Its name without a tag: `nginx`.
     pub name: String,
-    /// Its tag: `latest`.
+    /// Its tag: `latest`; nothing for what is found by its digest alone.
     pub tag: String,
 }
 
@@ -27,7 +27,9 @@ impl Tagged {
     /// Returns the descriptor with the name in it by which engines find it.
     pub(crate) fn named(&self, name: String) -> Descriptor {
         let mut descriptor = self.descriptor.clone();
-        descriptor.annotations.insert(media::REF_NAME.into(), name);
+        if !self.tag.is_empty() {
+            descriptor.annotations.insert(media::REF_NAME.into(), name);
+        }
         descriptor
     }
 }

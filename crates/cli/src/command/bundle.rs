@@ -15,11 +15,12 @@ use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::{Printer, size};
 use crate::project;
+use crate::remote::RegistryArgs;
 use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::{FetchArgs, seed_lock, settings};
 
 pub(super) fn run(image: &str, output: &Path, fetch: &FetchArgs, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(image, Prefer::Image, global, fetch, printer)?;
+    let subject = Subject::find(image, Prefer::Image, global, fetch, &RegistryArgs::default(), printer)?;
     let Thing::Image(found) = &subject.thing else {
         return Err(Failure::Input(Message::text(format!("{image} is no image"))));
     };

@@ -6,6 +6,7 @@ use image::diff::{Aspect, Change};
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::printer::{Printer, size};
+use crate::remote::RegistryArgs;
 use crate::subject::{Prefer, Subject};
 use crate::workshop::FetchArgs;
 
@@ -19,16 +20,18 @@ Examples:
   undistro diff ./before ./after
   undistro diff ./before nginx --json")]
 pub(crate) struct Args {
-    /// A package's file, an image, or the name of either in the distribution.
+    /// A package's file, an image, its name in a registry, or the name of either in the distribution.
     before: String,
     /// Another.
     after: String,
     #[command(flatten)]
     fetch: FetchArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let snapshot = |text: &str| Subject::find(text, Prefer::Image, global, &args.fetch, printer)?.snapshot(&|_| false);
+    let snapshot = |text: &str| Subject::find(text, Prefer::Image, global, &args.fetch, &args.registry, printer)?.snapshot(&|_| false);
     let (before, after) = (snapshot(&args.before)?, snapshot(&args.after)?);
     let diff = image::diff(&before, &after);
     printer.json(&diff);

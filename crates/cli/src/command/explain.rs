@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
+use crate::remote::RegistryArgs;
 use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::FetchArgs;
 
@@ -16,12 +17,14 @@ use crate::workshop::FetchArgs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  undistro explain nginx\n  undistro explain ./out /usr/lib/libz.so.1\n  undistro explain ./out --json")]
 pub(crate) struct Args {
-    /// An image, or its name in the distribution.
+    /// An image, its name in a registry, or in the distribution.
     image: String,
     /// A file in it.
     path: Option<String>,
     #[command(flatten)]
     fetch: FetchArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,7 +35,7 @@ struct Owned<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.image, Prefer::Image, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.image, Prefer::Image, global, &args.fetch, &args.registry, printer)?;
     let Thing::Image(image) = &subject.thing else {
         return Err(Failure::Input(Message::text(format!("{} is no image", subject.name))));
     };

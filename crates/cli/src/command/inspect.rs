@@ -1,23 +1,32 @@
 //! `undistro inspect`: what is in an image.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use base::Arch;
-use oci::{Inspection, Manifest, Source};
+use oci::{Blobs, Descriptor, Inspection, Manifest, Platform, Source};
 use serde::Serialize;
 
+use crate::args::Global;
 use crate::failure::Failure;
 use crate::printer::{Printer, size};
+use crate::project;
+use crate::remote::RegistryArgs;
+use crate::subject;
 
 /// Say what is in an image: layers, packages, sizes, user, entrypoint.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  undistro inspect ./out\n  undistro inspect image.tar --json")]
+#[command(
+    after_help = "Examples:\n  undistro inspect ./out\n  undistro inspect image.tar --json\n  undistro inspect 127.0.0.1:5000/nginx:1"
+)]
 pub(crate) struct Args {
-    /// An OCI layout, an OCI archive or a docker archive.
-    path: PathBuf,
+    /// An OCI layout, an OCI archive, a docker archive, or a name in a registry.
+    #[arg(value_name = "IMAGE")]
+    path: String,
     /// Only the image for this architecture.
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,19 +47,25 @@ struct Package {
 /// Where the database of installed packages lies.
 const DATABASE: &str = "usr/lib/apk/db/installed";
 
-pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
-    let source = Source::open(&args.path).map_err(|error| Failure::input(&error))?;
-    let manifests = match args.arch {
-        Some(arch) => vec![source.manifest(Some(arch)).map_err(|error| Failure::input(&error))?],
-        None => source.manifests().map_err(|error| Failure::input(&error))?,
+pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
+    let images = match subject::registry_reference(&args.path) {
+        None => {
+            let source = Source::open(Path::new(&args.path)).map_err(|error| Failure::input(&error))?;
+            let manifests = match args.arch {
+                Some(arch) => source.manifest(Some(arch)).map(|one| vec![one]),
+                None => source.manifests(),
+            };
+            images(&source, &manifests.map_err(|error| Failure::input(&error))?)?
+        }
+        Some(reference) => {
+            let store = project::store(global)?;
+            let mut manifests = subject::pulled(&reference?, &args.registry, &store, printer)?.manifests;
+            if let Some(wanted) = args.arch.map(Platform::linux) {
+                manifests.retain(|one| one.platform.as_ref().is_none_or(|platform| *platform == wanted));
+            }
+            images(&store, &manifests)?
+        }
     };
-    let mut images = Vec::new();
-    for descriptor in &manifests {
-        let inspection = oci::inspect(&source, descriptor).map_err(|error| Failure::input(&error))?;
-        let manifest = Manifest::read(&source, descriptor).map_err(|error| Failure::input(&error))?;
-        let packages = packages(&source, &manifest)?;
-        images.push(Image { inspection, packages });
-    }
     for image in &images {
         tell(image, printer);
     }
@@ -58,8 +73,19 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-fn packages(source: &Source, manifest: &Manifest) -> Result<Vec<Package>, Failure> {
-    let tree = oci::tree::merged(source, manifest, &|path| path.as_str() == DATABASE).map_err(|error| Failure::input(&error))?;
+fn images(blobs: &dyn Blobs, manifests: &[Descriptor]) -> Result<Vec<Image>, Failure> {
+    let mut images = Vec::new();
+    for descriptor in manifests {
+        let inspection = oci::inspect(blobs, descriptor).map_err(|error| Failure::input(&error))?;
+        let manifest = Manifest::read(blobs, descriptor).map_err(|error| Failure::input(&error))?;
+        let packages = packages(blobs, &manifest)?;
+        images.push(Image { inspection, packages });
+    }
+    Ok(images)
+}
+
+fn packages(blobs: &dyn Blobs, manifest: &Manifest) -> Result<Vec<Package>, Failure> {
+    let tree = oci::tree::merged(blobs, manifest, &|path| path.as_str() == DATABASE).map_err(|error| Failure::input(&error))?;
     let Some(bytes) = tree.content(DATABASE) else { return Ok(Vec::new()) };
     let database = apk::installed::Database::parse(bytes).map_err(|error| Failure::input(&error))?;
     let package = |one: &apk::installed::Installed| {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
+use crate::remote::RegistryArgs;
 use crate::subject::{Prefer, Subject, Thing};
 use crate::workshop::FetchArgs;
 
@@ -41,7 +42,7 @@ struct Told<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.package, Prefer::Package, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.package, Prefer::Package, global, &args.fetch, &RegistryArgs::default(), printer)?;
     let Thing::Package(package) = &subject.thing else {
         return Err(Failure::Input(Message::text(format!("{} is no package", subject.name)).hint("an image's packages: undistro inspect")));
     };

@@ -7,6 +7,7 @@ mod bundle;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod compose;
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -21,6 +22,8 @@ pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod provenance;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rebuild;
 pub(crate) mod render;
 pub(crate) mod reproduce;
@@ -33,12 +36,15 @@ pub(crate) mod sign;
 pub(crate) mod sigstore;
 pub(crate) mod source;
 pub(crate) mod store;
+pub(crate) mod tags;
 pub(crate) mod test;
+pub(crate) mod tree;
 pub(crate) mod trust;
 pub(crate) mod verify;
 
 pub(crate) use build::build;
 pub(crate) use compose::{images, make};
+pub(crate) use pull::fetch;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
@@ -51,7 +57,12 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Build(args) => build::run(&args, global, printer).and_then(|()| store::trim(global, printer)),
         Command::Test(args) => test::run(&args, global, printer),
         Command::Compose(args) => compose::run(&args, global, printer).and_then(|()| store::trim(global, printer)),
-        Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Push(args) => push::run(&args, printer),
+        Command::Pull(args) => pull::run(&args, global, printer).and_then(|()| store::trim(global, printer)),
+        Command::Copy(args) => copy::run(&args, printer),
+        Command::Tree(args) => tree::run(&args, printer),
+        Command::Tags(args) => tags::run(&args, printer),
+        Command::Inspect(args) => inspect::run(&args, global, printer),
         Command::Reproduce(args) => reproduce::run(&args, global, printer),
         Command::Rebuild(args) => rebuild::run(&args, global, printer),
         Command::Lock(args) => lock::run(&args, global, printer),

@@ -13,6 +13,7 @@ use fs_err as fs;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
+use crate::remote::RegistryArgs;
 use crate::subject::{Image, Prefer, Subject, Thing};
 use crate::workshop::FetchArgs;
 
@@ -38,11 +39,13 @@ pub(crate) struct Args {
     closure: bool,
     #[command(flatten)]
     fetch: FetchArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let prefer = if args.package { Prefer::Package } else { Prefer::Image };
-    let subject = Subject::find(&args.subject, prefer, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.subject, prefer, global, &args.fetch, &args.registry, printer)?;
     let statements = statements(&subject)?;
     let Some(first) = statements.first() else {
         let message = Message::text(format!("no provenance of {} is kept here", args.subject));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
+use crate::remote::RegistryArgs;
 use crate::subject::{Image, Prefer, Subject, Thing, files};
 use crate::workshop::FetchArgs;
 
@@ -20,7 +21,7 @@ Examples:
   undistro sbom packages/x86_64/zlib-1.3.1-r0.apk
   undistro sbom ./out --verify                     SBOM = package database = files")]
 pub(crate) struct Args {
-    /// A package's file, an image, or the name of either in the distribution.
+    /// A package's file, an image, its name in a registry, or the name of either in the distribution.
     subject: String,
     /// The form.
     #[arg(long, value_enum, default_value = "spdx")]
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     verify: bool,
     #[command(flatten)]
     fetch: FetchArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// The form of an SBOM.
@@ -48,7 +51,7 @@ struct Verified {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let subject = Subject::find(&args.subject, Prefer::Image, global, &args.fetch, printer)?;
+    let subject = Subject::find(&args.subject, Prefer::Image, global, &args.fetch, &args.registry, printer)?;
     let text = match &subject.thing {
         Thing::Package(package) => {
             let path = format!("var/lib/db/sbom/{}.spdx.json", package.info().identity());

@@ -7,4 +7,5 @@ mod desk;
 mod machine;
 mod mistakes;
 mod packages;
+mod registries;
 mod shells;

@@ -70,6 +70,12 @@ impl Plan {
         Ok(Self { root, referrers: walk.found, steps: walk.steps, blobs: walk.blobs })
     }
 
+    /// Returns the descriptor of one of its manifests.
+    #[must_use]
+    pub fn descriptor(&self, digest: &Digest) -> Option<&Descriptor> {
+        self.steps.iter().map(|step| &step.fetched.descriptor).find(|one| one.digest == *digest)
+    }
+
     /// Returns how many manifests there are.
     #[must_use]
     pub fn manifests(&self) -> usize {
