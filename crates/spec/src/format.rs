@@ -20,7 +20,7 @@ pub fn format(language: Language, text: &str) -> Result<String, Diagnostics> {
     let shape = match language {
         Language::Package => crate::package::Document::shape(),
         Language::Pipeline => crate::pipeline::File::shape(),
-        Language::Image => crate::image::Document::shape(),
+        Language::Image => crate::image::ImageDocument::shape(),
         Language::Distro => crate::distro::Document::shape(),
     };
     let formatted = write::Writer::new(text, &node).document(&node, shape)?;

@@ -24,7 +24,7 @@ pub use evaluate::{Includes, check, evaluate};
 
 record! {
     /// An image definition.
-    Document is "an image definition" {
+    ImageDocument is "an image definition" {
         /// Another definition that this one adds to.
         "include" => include: Option<Text>,
         /// What goes in.
@@ -232,7 +232,7 @@ impl Decode for Permissions {
 #[derive(Debug, Clone)]
 pub struct Image {
     /// What it says.
-    pub document: Document,
+    pub document: ImageDocument,
     /// The text that it was read from, for messages about it.
     pub text: Arc<str>,
     /// What should be changed in it.
@@ -250,7 +250,7 @@ pub fn parse(text: &str) -> Result<Image, Diagnostics> {
 
 /// Parses as much as can be read.
 pub(crate) fn read(text: &str) -> (Option<Image>, Diagnostics) {
-    let (document, diagnostics) = yaml::read::<Document>(text);
+    let (document, diagnostics) = yaml::read::<ImageDocument>(text);
     (document.map(|document| Image { document, text: text.into(), warnings: Diagnostics::new() }), diagnostics)
 }
 

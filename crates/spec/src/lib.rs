@@ -19,6 +19,7 @@ pub mod fixes;
 mod format;
 mod hash;
 pub mod image;
+mod license;
 pub mod package;
 pub mod pipeline;
 pub mod recipe;

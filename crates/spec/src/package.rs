@@ -14,7 +14,7 @@ record! {
         /// What the package is.
         "package" => package: Metadata,
         /// What the build sees.
-        "environment" => environment: Option<image::Document>,
+        "environment" => environment: Option<image::ImageDocument>,
         /// Linux capabilities of the build's processes.
         "capabilities" => capabilities: Option<Capabilities>,
         /// Variables, used as `${{vars.NAME}}`.
@@ -288,7 +288,7 @@ record! {
     /// How a package is tested.
     Test is "`test`" {
         /// What the test sees besides the package.
-        "environment" => environment: Option<image::Document>,
+        "environment" => environment: Option<image::ImageDocument>,
         /// The steps.
         "pipeline" => pipeline: Vec<Step>,
     }

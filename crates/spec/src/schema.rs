@@ -14,11 +14,12 @@ impl Definitions {
     /// Adds a record once and returns a reference to it.
     pub(crate) fn record(&mut self, name: &str, doc: &str, fields: &[Field]) -> Value {
         let reference = json!({ "$ref": format!("#/$defs/{name}") });
-        if self.0.contains_key(name) {
+        if let Some(known) = self.0.get(name) {
+            assert_eq!(known["description"], doc.trim(), "two records are called {name}");
             return reference;
         }
         // The place is taken before its parts are described: a step may hold steps.
-        self.0.insert(name.to_owned(), Value::Null);
+        self.0.insert(name.to_owned(), json!({ "description": doc.trim() }));
         let mut properties = serde_json::Map::new();
         for field in fields {
             let mut schema = (field.schema)(self);
@@ -75,7 +76,7 @@ pub fn schema(language: Language) -> Value {
     match language {
         Language::Package => root::<crate::package::Document>("undistro package definition"),
         Language::Pipeline => root::<crate::pipeline::File>("undistro pipeline"),
-        Language::Image => root::<crate::image::Document>("undistro image definition"),
+        Language::Image => root::<crate::image::ImageDocument>("undistro image definition"),
         Language::Distro => root::<crate::distro::Document>("undistro distribution"),
     }
 }
@@ -94,6 +95,13 @@ fn root<T: Decode>(title: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_of_a_package_is_that_of_an_image() {
+        let schema = schema(Language::Package);
+        assert_eq!(schema["$defs"]["Document"]["properties"]["environment"]["$ref"], "#/$defs/ImageDocument");
+        assert!(schema["$defs"]["ImageDocument"]["properties"]["contents"].is_object());
+    }
 
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {

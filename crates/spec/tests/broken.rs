@@ -84,6 +84,7 @@ fn every_kind_of_mistake_has_a_fixture() {
         Code::Limit,
         Code::UnknownOption,
         Code::OutsideValue,
+        Code::BadLicense,
         Code::Deprecated,
         Code::EmptyStep,
         Code::NotHonoured,

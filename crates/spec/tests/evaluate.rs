@@ -265,3 +265,27 @@ fn the_recipe_prints_as_json() {
     assert_eq!(json["pipeline"][0]["action"]["native"]["pipeline"], "strip");
     assert_eq!(recipe.full_version(), "1.2.3-r4");
 }
+
+#[test]
+fn a_licence_that_spdx_does_not_know_is_told_and_kept() {
+    let recipe = evaluate("  copyright:\n    - license: MIT AND Apache2.0\n    - license: NOASSERTION\n");
+    assert_eq!(recipe.copyright[0].license, "MIT AND Apache2.0");
+    let warnings: Vec<_> = recipe.warnings.iter().filter(|d| d.code == Code::BadLicense).collect();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].help.as_deref().is_some_and(|help| help.contains("Apache-2.0")), "{warnings:?}");
+}
+
+#[test]
+fn scripts_of_a_package_that_no_shell_runs_are_not_read_as_shell() {
+    let recipe = evaluate(
+        "  scriptlets:\n    post-install: |\n      #!/usr/bin/lua\n      if x then y() end\n    pre-install: |\n      #!/usr/bin/env bash\n      [[ $1 == a ]]\n",
+    );
+    assert!(recipe.scriptlets.post_install.is_some() && recipe.scriptlets.pre_install.is_some());
+}
+
+#[test]
+fn a_line_that_ends_the_document_is_no_second_one() {
+    evaluate("pipeline:\n  - runs: x\n---\n");
+    evaluate("pipeline:\n  - runs: x\n...\n");
+    assert!(evaluate_with("pipeline:\n  - runs: x\n---\na: b\n", &Texts(Vec::new()), |_| {}).is_err());
+}

@@ -69,6 +69,8 @@ codes! {
     BadCapability = "bad-capability",
     /// A part of a CPE name that is not allowed.
     BadCpe = "bad-cpe",
+    /// A licence that is no SPDX expression.
+    BadLicense = "bad-license",
     /// Not a CVE number.
     BadCve = "bad-cve",
     /// A patch that is carried for the pinned revision and is neither applied nor waived with a reason.

@@ -8,7 +8,7 @@ use crate::{Code, Diagnostic};
 
 impl Evaluator<'_> {
     /// Evaluates an environment; `needs` are the packages that steps and pipelines ask for.
-    pub(super) fn environment(&mut self, scope: &Scope<'_>, written: Option<&image::Document>, needs: Vec<String>) -> Environment {
+    pub(super) fn environment(&mut self, scope: &Scope<'_>, written: Option<&image::ImageDocument>, needs: Vec<String>) -> Environment {
         let mut environment = Environment::default();
         if let Some(written) = written {
             if let Some(contents) = &written.contents {

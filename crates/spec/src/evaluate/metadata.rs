@@ -9,8 +9,9 @@ use super::scope::Scope;
 use crate::diagnostic::nearest;
 use crate::package;
 use crate::recipe::{Copyright, Cpe, Dependencies, PackageOptions, Scriptlets, SetCap, Trigger};
+use crate::text::locate;
 use crate::yaml::Text;
-use crate::{Code, Diagnostic};
+use crate::{Code, Diagnostic, license, shell};
 
 /// Capabilities that a file may get: those that packages of this field use; others give away the machine.
 const CAPABILITIES: [&str; 5] = ["cap_ipc_lock", "cap_net_admin", "cap_net_bind_service", "cap_net_raw", "cap_sys_admin"];
@@ -107,6 +108,9 @@ impl Evaluator<'_> {
                 let error = Diagnostic::error(Code::MissingKey, entry.head, "this licence says nothing");
                 self.report(scope, error.help("add `license:` with an SPDX expression"));
             }
+            if let (Some(own), Some(license)) = (&own, &entry.license) {
+                self.expression(scope, own, license);
+            }
             return own.unwrap_or_default();
         }
         if let (Some(_), Some(license)) = (&own, &entry.license) {
@@ -125,6 +129,14 @@ impl Evaluator<'_> {
         let parts = entry.licenses.iter().map(|inner| self.license(scope, inner)).collect::<Vec<_>>();
         let joined = parts.join(operator);
         if parts.len() > 1 { format!("({joined})") } else { joined }
+    }
+
+    /// A licence that SPDX does not know becomes a reference to its own text: worth a warning.
+    fn expression(&mut self, scope: &Scope<'_>, expression: &str, written: &Text) {
+        let Some(problem) = license::problem(expression) else { return };
+        let as_written = written.value == expression;
+        let span = if as_written { locate(scope.text, written.span, written, problem.at) } else { written.span };
+        self.report(scope, Diagnostic::warning(Code::BadLicense, span, problem.message).maybe_help(problem.help));
     }
 
     pub(super) fn dependencies(&mut self, scope: &Scope<'_>, written: Option<&package::Dependencies>) -> Dependencies {
@@ -174,18 +186,30 @@ impl Evaluator<'_> {
     pub(super) fn scriptlets(&mut self, scope: &Scope<'_>, written: Option<&package::Scriptlets>) -> Scriptlets {
         let Some(written) = written else { return Scriptlets::default() };
         let trigger = written.trigger.as_ref().and_then(|trigger| {
-            let script = self.optional(scope, trigger.script.as_ref())?;
+            let script = self.scriptlet(scope, trigger.script.as_ref())?;
             Some(Trigger { script, paths: self.list(scope, &trigger.paths) })
         });
         Scriptlets {
             trigger,
-            pre_install: self.optional(scope, written.pre_install.as_ref()),
-            post_install: self.optional(scope, written.post_install.as_ref()),
-            pre_deinstall: self.optional(scope, written.pre_deinstall.as_ref()),
-            post_deinstall: self.optional(scope, written.post_deinstall.as_ref()),
-            pre_upgrade: self.optional(scope, written.pre_upgrade.as_ref()),
-            post_upgrade: self.optional(scope, written.post_upgrade.as_ref()),
+            pre_install: self.scriptlet(scope, written.pre_install.as_ref()),
+            post_install: self.scriptlet(scope, written.post_install.as_ref()),
+            pre_deinstall: self.scriptlet(scope, written.pre_deinstall.as_ref()),
+            post_deinstall: self.scriptlet(scope, written.post_deinstall.as_ref()),
+            pre_upgrade: self.scriptlet(scope, written.pre_upgrade.as_ref()),
+            post_upgrade: self.scriptlet(scope, written.post_upgrade.as_ref()),
         }
+    }
+
+    /// Substitutes a script of a package, and checks that a shell can read it if a shell is to run it.
+    fn scriptlet(&mut self, scope: &Scope<'_>, text: Option<&Text>) -> Option<String> {
+        let script = self.optional(scope, text)?;
+        if let Some(text) = text
+            && is_for_a_shell(&script)
+            && self.checked.insert(text.span.start)
+        {
+            shell::check(text, scope.text, &mut self.out);
+        }
+        Some(script)
     }
 
     pub(super) fn checks(&mut self, scope: &Scope<'_>, written: Option<&package::Checks>) -> Vec<String> {
@@ -250,6 +274,13 @@ impl Evaluator<'_> {
         }
         out
     }
+}
+
+/// Whether the first line of a script names a shell, or nothing.
+fn is_for_a_shell(script: &str) -> bool {
+    let Some(line) = script.lines().next().and_then(|line| line.strip_prefix("#!")) else { return true };
+    let is_shell = |word: &str| matches!(word.rsplit('/').next(), Some("sh" | "ash" | "bash" | "dash"));
+    line.split_whitespace().take(3).any(is_shell)
 }
 
 pub(super) fn package_options(written: Option<&package::Options>) -> PackageOptions {

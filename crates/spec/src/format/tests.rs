@@ -94,3 +94,11 @@ fn what_can_not_be_moved_is_refused() {
         assert!(format(Language::Package, text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn single_lines_stay_together_and_sections_apart() {
+    let text = "id: a\nname: a\nversion-id: \"1\"\n\narchs:\n  - x86_64\nsource-date-ceiling: 2\n";
+    let once = format(Language::Distro, text).unwrap_or_else(|d| panic!("{}", d.render("test", text)));
+    assert!(once.starts_with("name: a\nid: a\nversion-id: \"1\"\n\narchs:\n  - x86_64\n\n"), "{once}");
+    assert_eq!(format(Language::Distro, &once).ok().as_deref(), Some(once.as_str()));
+}

@@ -51,10 +51,14 @@ impl<'t> Writer<'t> {
             out.push('\n');
         }
         let parts = self.mapping(entries, 0, Some(fields), self.lines.len())?;
+        // One line beside another stays as close as it was; what is longer stands apart.
+        let mut after_line = true;
         for (number, part) in parts.into_iter().enumerate() {
-            if number > 0 {
+            let is_line = part.is_line();
+            if number > 0 && !(is_line && after_line) {
                 out.push('\n');
             }
+            after_line = is_line;
             part.append(&mut out, 0);
         }
         for comment in std::mem::take(&mut self.comments) {
@@ -266,6 +270,11 @@ impl<'t> Writer<'t> {
 }
 
 impl Part {
+    /// Whether it is one line and nothing else.
+    fn is_line(&self) -> bool {
+        self.comments.is_empty() && self.below.is_empty() && !self.text.contains('\n')
+    }
+
     fn append(self, out: &mut String, indent: usize) {
         let margin = " ".repeat(indent);
         if self.blank_before && !out.is_empty() && !out.ends_with("\n\n") {

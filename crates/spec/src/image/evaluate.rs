@@ -7,8 +7,8 @@ use base::{Arch, Dependency};
 
 use super::command::words;
 use super::{
-    BaseImage, Certificates, Config, Contents, ContentsDocument, Document, Entrypoint, EntrypointDocument, Format, Image, Key, Layering,
-    accounts, merge, paths,
+    BaseImage, Certificates, Config, Contents, ContentsDocument, Entrypoint, EntrypointDocument, Format, Image, ImageDocument, Key,
+    Layering, accounts, merge, paths,
 };
 use crate::diagnostic::Source;
 use crate::evaluate::known_archs;
@@ -74,7 +74,7 @@ fn run(image: &Image, includes: &dyn Includes, host: Option<Arch>, out: &mut Dia
     config
 }
 
-fn include(document: &mut Document, includes: &dyn Includes, above: &mut Vec<String>, out: &mut Diagnostics) {
+fn include(document: &mut ImageDocument, includes: &dyn Includes, above: &mut Vec<String>, out: &mut Diagnostics) {
     let Some(name) = document.include.take().filter(|name| !name.is_empty()) else { return };
     let error = |message: String| Diagnostic::error(Code::BadInclude, name.span, message);
     if above.contains(&name.value) || above.len() >= MAX_INCLUDES {
@@ -102,7 +102,7 @@ fn include(document: &mut Document, includes: &dyn Includes, above: &mut Vec<Str
     }
 }
 
-fn config(document: &Document, source: &str, host: Option<Arch>, out: &mut Diagnostics) -> Config {
+fn config(document: &ImageDocument, source: &str, host: Option<Arch>, out: &mut Diagnostics) -> Config {
     let accounts = document.accounts.as_ref().map(|written| accounts::accounts(written, out)).unwrap_or_default();
     let mut as_written = |line: &str| line.to_owned();
     Config {
@@ -222,7 +222,7 @@ fn archs(written: &[Text], host: Option<Arch>, out: &mut Diagnostics) -> Vec<Arc
     archs
 }
 
-fn certificates(document: &Document) -> Certificates {
+fn certificates(document: &ImageDocument) -> Certificates {
     let Some(written) = &document.certificates else { return Certificates::default() };
     let additional = written.additional.iter().enumerate().map(|(index, certificate)| Key {
         name: optional(certificate.name.as_ref()).unwrap_or_else(|| format!("additional-{index}")),

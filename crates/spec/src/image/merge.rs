@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Document;
+use super::ImageDocument;
 use crate::yaml::Text;
 
 /// Adds `base`, an included file, below `document`.
-pub(super) fn merge(document: &mut Document, base: Document) {
+pub(super) fn merge(document: &mut ImageDocument, base: ImageDocument) {
     let own = document;
     contents(own, base.contents);
     if let Some(entrypoint) = base.entrypoint {
@@ -44,7 +44,7 @@ pub(super) fn merge(document: &mut Document, base: Document) {
     // `vcs-url` says where this very file is kept, so it is not taken over.
 }
 
-fn contents(own: &mut Document, base: Option<super::ContentsDocument>) {
+fn contents(own: &mut ImageDocument, base: Option<super::ContentsDocument>) {
     let Some(base) = base else { return };
     let Some(mine) = &mut own.contents else {
         own.contents = Some(base);

@@ -185,12 +185,27 @@ impl<'s> Reader<'s> {
             "case" => self.case_command(start)?,
             "[[" => self.test_command(start)?,
             "function" => return self.function(start),
+            "coproc" => return self.nested(Self::coprocess),
             word if CLOSING.contains(&word) => {
                 return self.problem(start..start + word.len(), format!("`{word}` can not stand here"));
             }
             _ => return self.simple(),
         }
         self.redirections()
+    }
+
+    /// `coproc COMMAND`, or `coproc NAME COMPOUND`.
+    fn coprocess(&mut self) -> Read {
+        self.at += "coproc".len();
+        self.blank();
+        let named = self.at + self.here_word().map_or(0, str::len);
+        let begins = |word: &str| matches!(word, "{" | "if" | "while" | "until" | "for" | "select" | "case" | "[[");
+        let here = std::mem::replace(&mut self.at, named);
+        self.blank();
+        if named == here || !(self.looking_at("(") || self.here_word().is_some_and(begins)) {
+            self.at = here;
+        }
+        self.command()
     }
 
     /// Takes the word that closes what was opened at `start`.

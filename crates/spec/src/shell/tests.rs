@@ -103,9 +103,19 @@ fn refuses_what_shells_refuse() {
     }
 }
 
+/// Written to use every construct of the grammar; `bash -O extglob -n` reads each.
+#[test]
+fn reads_what_bash_reads() {
+    for script in include_str!("good.txt").split("%%\n") {
+        if let Err(problem) = parse(script) {
+            panic!("{script}\n{}", problem.message);
+        }
+    }
+}
+
 #[test]
 fn deep_nesting_is_refused_not_overflowed() {
-    for open in ["(", "$(", "{ ", "if ", "${a:-", "\"$(", "<("] {
+    for open in ["coproc ", "(", "$(", "{ ", "if ", "${a:-", "\"$(", "<("] {
         assert!(parse(&open.repeat(100_000)).is_err(), "{open}");
     }
 }

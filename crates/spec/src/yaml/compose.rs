@@ -78,13 +78,17 @@ impl<'a> Composer<'a, '_> {
         }
     }
 
-    /// Refuses a second document: whoever wrote it would wonder why it is not read.
+    /// Refuses a second document: whoever wrote it would wonder why it is not read. A line `---` with nothing behind it is none.
     fn end(&mut self) -> Composed<()> {
+        let mut second = None;
         loop {
             let (event, span) = self.next()?;
-            match event {
-                Event::StreamEnd => return Ok(()),
-                Event::DocumentStart(..) => {
+            match (event, second) {
+                (Event::StreamEnd, _) => return Ok(()),
+                (Event::DocumentStart(..), _) => second = Some(span),
+                (Event::Scalar(text, ScalarStyle::Plain, 0, _), Some(_)) if matches!(&*text, "" | "~") => {}
+                (Event::DocumentEnd, _) => {}
+                (_, Some(span)) => {
                     let error = Diagnostic::error(Code::Syntax, span, "a second document begins here");
                     return Err(Box::new(error.help("a definition is one document: put the second in its own file")));
                 }
