@@ -23,6 +23,10 @@ impl Definitions {
         let mut properties = serde_json::Map::new();
         for field in fields {
             let mut schema = (field.schema)(self);
+            if !field.required {
+                // A key without a value is as good as none.
+                schema = json!({ "anyOf": [schema, { "type": "null" }] });
+            }
             if let Some(object) = schema.as_object_mut() {
                 object.insert("description".to_owned(), json!(field.doc));
             }
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn the_environment_of_a_package_is_that_of_an_image() {
         let schema = schema(Language::Package);
-        assert_eq!(schema["$defs"]["Document"]["properties"]["environment"]["$ref"], "#/$defs/ImageDocument");
+        assert_eq!(schema["$defs"]["Document"]["properties"]["environment"]["anyOf"][0]["$ref"], "#/$defs/ImageDocument");
         assert!(schema["$defs"]["ImageDocument"]["properties"]["contents"].is_object());
     }
 

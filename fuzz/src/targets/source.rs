@@ -11,7 +11,7 @@ use super::base::sample_tar;
 use crate::Target;
 
 pub(super) const TARGETS: &[Target] = &[
-    Target { name: "source-archive", samples: || vec![plain_tar(), super::apk::gzip(&plain_tar())], run: archive },
+    Target { name: "source-archive", samples: || vec![plain_tar(), super::apk::gzip(&plain_tar()), ZIP.to_vec()], run: archive },
     Target { name: "source-compressed", samples: compressed, run: compression },
     Target { name: "source-deb", samples: || vec![sample_deb()], run: deb },
     Target { name: "source-debian-index", samples: || [PACKAGES, SOURCES, RELEASE].map(Into::into).to_vec(), run: index },
@@ -113,6 +113,9 @@ fn words(bytes: &[u8]) {
     }
     let _ = Clause::parse_list(&text);
 }
+
+/// `a/`, `a/x` (deflated), and a link to it.
+const ZIP: &[u8] = include_bytes!("sample.zip");
 
 const PACKAGES: &str = "Package: a\nVersion: 1-1\nArchitecture: amd64\nFilename: pool/a.deb\nSize: 5\nSHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nDepends: b (>= 1)\n\nPackage: b\nVersion: 2\nArchitecture: all\nFilename: pool/b.deb\nSize: 1\nSHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nProvides: c (= 1)\n";
 const SOURCES: &str = "Package: a\nVersion: 1-2\nDirectory: pool/a\nChecksums-Sha256:\n e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 5 a_1.orig.tar.gz\n";

@@ -85,6 +85,7 @@ impl Search<'_> {
 
         self.is_tag_allowed(a.0)
             .cmp(&self.is_tag_allowed(b.0))
+            .then_with(|| self.has_sibling(a.0).cmp(&self.has_sibling(b.0)))
             .then_with(|| self.is_tag_preferred(a.0).cmp(&self.is_tag_preferred(b.0)))
             .then_with(|| a.1.cmp(&b.1))
             .then_with(|| if same { version(a.0).cmp(version(b.0)) } else { Ordering::Equal })
@@ -92,6 +93,14 @@ impl Search<'_> {
             .then_with(|| version(a.0).cmp(version(b.0)))
             .then_with(|| other.record.info.name.cmp(&one.record.info.name))
             .then_with(|| place(other.sources.first()).cmp(&place(one.sources.first())))
+    }
+
+    /// Whether a package of the same origin and version is in: apko keeps together what was built together.
+    fn has_sibling(&self, package: Package) -> bool {
+        let info = |package: Package| &self.universe.packages[package].record.info;
+        let Some(origin) = &info(package).origin else { return false };
+        let of_one_build = |other: &Package| info(*other).origin.as_ref() == Some(origin) && info(*other).version == info(package).version;
+        self.trail.iter().any(|other| *other != package && self.is_in(*other) && of_one_build(other))
     }
 
     /// The rank of the best repository that has the package; what is installed and nowhere else is ours already.

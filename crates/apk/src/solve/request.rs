@@ -39,7 +39,7 @@ pub enum Policy {
     /// repository with the lower rank. An unversioned `provides` without a priority is never a reason to install a package.
     #[default]
     Apk,
-    /// apko's way: nothing is installed; the highest version, then `provider_priority`, then the package's own version, then its name.
+    /// apko's way: nothing is installed; what has the origin and version of a package that is chosen already, then the highest version, then `provider_priority`, then the package's own version, then its name.
     /// An unversioned `provides` without a priority is a reason to install a package.
     Apko,
     /// As `Apk`, but the repository with the lower rank comes before the version: a seed is taken only where nothing of ours fits.

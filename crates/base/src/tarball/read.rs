@@ -13,7 +13,7 @@ use crate::tree::{Entry, Kind, PathError, TreePath};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The archive breaks off or breaks the format.
-    #[error("not a readable tar archive")]
+    #[error("not a readable archive")]
     Format(#[source] io::Error),
     /// An entry's path or hard link leads outside.
     #[error("an entry of the archive")]

@@ -174,6 +174,35 @@ fn solve_prints_what_apk_would_do_or_why_it_can_not() {
     assert_eq!(names, ["openssl", "nginx"]);
 }
 
+#[test]
+fn solve_takes_the_options_of_apks_commands() {
+    let desk = Desk::new();
+    desk.write("index", "P:app\nV:2\nI:1\nD:lib\n\nP:lib\nV:2\nI:1\n\nP:apk-tools\nV:3\nI:1\n\n");
+    desk.write("kept", "P:lib\nV:1\nI:1\n\n");
+    desk.write("installed", "P:app\nV:1\nI:1\nD:lib\n\nP:lib\nV:1\nI:1\n\nP:apk-tools\nV:2\nI:1\n\nP:old\nV:1\nI:1\n\n");
+    desk.write("world", "app apk-tools old\n");
+    let on = |arguments: &[&str]| {
+        let system = ["apk", "solve", "--index", "index", "--installed", "installed", "--world", "world"];
+        desk.run(&system.into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>())
+    };
+    let runs = [
+        on(&["--command", "upgrade"]),
+        on(&["--command", "upgrade", "--prune"]),
+        on(&["--command", "upgrade", "--ignore", "lib"]),
+        on(&["--command", "upgrade", "--self-upgrade-only"]),
+        on(&["--command", "upgrade", "--self-upgrade-only", "--preupgrade-depends", "lib"]),
+        on(&["--command", "del", "lib"]),
+        on(&["--command", "del", "--rdepends", "lib"]),
+        on(&["--command", "fix", "app"]),
+        on(&["--command", "fix", "--depends", "--reinstall", "app"]),
+        on(&["--virtual", ".build", "lib>1"]),
+        on(&["--force-broken-world", "nothing", "lib>1"]),
+        desk.run(&["apk", "solve", "--index", "index", "--cached", "kept", "--no-network", "lib"]),
+        desk.run(&["apk", "solve", "--index", "index", "--cached", "kept", "--no-network", "app"]),
+    ];
+    insta::assert_snapshot!(runs.join("\n"));
+}
+
 /// Signs a package over SHA-1, as abuild did for many years; nothing without openssl, which undistro has no part for.
 fn signed_over_sha1(desk: &Desk) -> Option<()> {
     let package = apk::Package::open(&desk.path("hello.apk")).unwrap();

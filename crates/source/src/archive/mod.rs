@@ -3,6 +3,7 @@
 mod compression;
 mod folder;
 mod unpack;
+mod zip;
 
 pub use compression::{Compression, decompress};
 pub use unpack::{Limits, UnpackError, Unpacked, place_file, unpack};

@@ -1,4 +1,4 @@
-//! Unpacks a source: tar, plain or compressed, into a folder of ours.
+//! Unpacks a source: tar, plain or compressed, or zip, into a folder of ours.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
@@ -8,8 +8,8 @@ use base::tarball::{self, ReadError};
 use base::tree::{Kind, PathError, TreePath};
 use base::{Digest, Store, StoreError};
 
-use super::decompress;
 use super::folder::{EntryError, Folder, finish_file};
+use super::{decompress, zip};
 
 /// What an archive may hold at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub enum UnpackError {
         #[source]
         source: ReadError,
     },
-    /// Not a tar archive, compressed or not.
-    #[error("{name} is not a tar archive; as it is, without unpacking, it can be had with `extract: false`")]
+    /// Neither a tar archive, compressed or not, nor a zip archive.
+    #[error("{name} is neither a tar nor a zip archive; as it is, without unpacking, it can be had with `extract: false`")]
     NotAnArchive {
         /// Which source.
         name: String,
@@ -164,12 +164,18 @@ pub fn unpack(store: &Store, digest: &Digest, name: &str, folder: &Path, strip: 
     let unreadable = |error| UnpackError::Archive { name: name.to_owned(), source: ReadError::Format(error) };
     let (_, mut plain) = decompress(file).map_err(unreadable)?;
     let start = first_block(&mut plain).map_err(unreadable)?;
-    if !looks_like_tar(&start) {
+    let is_zip = start.starts_with(zip::MAGIC);
+    if !is_zip && !looks_like_tar(&start) {
         return Err(UnpackError::NotAnArchive { name: name.to_owned() });
     }
     let root = Folder::open(folder).map_err(|source| write_error(name, ".", folder, source))?;
     let mut unpacker = Unpacker { name, folder, root, strip, limits, done: Unpacked::default(), directories: Vec::new() };
-    let read = tarball::read(start.as_slice().chain(plain), |item, content| unpacker.entry(&item.entry, content).map_err(Halt::from));
+    let read = if is_zip {
+        let mut file = store.open_blob(digest).map_err(|source| UnpackError::Store { name: name.to_owned(), source })?;
+        zip::read(&mut file, |entry, content| unpacker.entry(entry, content).map_err(Halt::from))
+    } else {
+        tarball::read(start.as_slice().chain(plain), |item, content| unpacker.entry(&item.entry, content).map_err(Halt::from))
+    };
     match read {
         Ok(()) => unpacker.finish(),
         Err(Halt::Archive(source)) => Err(UnpackError::Archive { name: name.to_owned(), source }),
@@ -459,6 +465,23 @@ mod tests {
         let many = archive(&[file("a", 0o644), file("b", 0o644), file("c", 0o644)]);
         let case = Case::of(&many, 0, Limits { bytes: 1 << 19, entries: 2 });
         assert!(matches!(case.outcome, Err(UnpackError::TooMuch { unit: "entries", .. })), "{:?}", case.outcome);
+    }
+
+    #[test]
+    fn unpacks_a_zip_archive_as_it_does_a_tar() {
+        use crate::archive::zip::tests::{archive, member};
+        let bytes =
+            archive(&[member("top/", 0o040_755, b""), member("top/run", 0o104_755, b"#!/bin/sh"), member("top/link", 0o120_776, b"run")]);
+        let case = Case::of(&bytes, 1, Limits::default());
+        let done = case.outcome.as_ref().unwrap();
+        assert_eq!((done.entries, done.stripped, done.newest), (2, 1, Some(1_000_000_000)));
+        assert_eq!(fs::read_to_string(case.at("link")).unwrap(), "#!/bin/sh");
+        assert_eq!(case.at("run").metadata().unwrap().mode() & 0o7777, 0o755, "set-id bits go");
+        // A file below a link that leads outside.
+        let outside = archive(&[member("link", 0o120_776, b"/"), member("link/x", 0o100_644, b"x")]);
+        assert!(matches!(Case::of(&outside, 0, Limits::default()).outcome, Err(UnpackError::Below { .. })));
+        let case = Case::of(&archive(&[member("zeros", 0o100_644, &[0; 4096])]), 0, Limits { bytes: 4095, entries: 9 });
+        assert!(matches!(case.outcome, Err(UnpackError::TooMuch { unit: "bytes", .. })), "{:?}", case.outcome);
     }
 
     #[test]

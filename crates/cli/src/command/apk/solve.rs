@@ -27,7 +27,9 @@ Examples:
   undistro apk solve --index APKINDEX.tar.gz nginx 'openssl>3.5'
   undistro apk solve --index main.tar.gz --index @edge=edge.tar.gz --installed lib/apk/db/installed nginx@edge
   undistro apk solve --index APKINDEX.tar.gz --policy apko nginx
-  undistro apk solve --index APKINDEX.tar.gz --installed installed --world world --command upgrade
+  undistro apk solve --index APKINDEX.tar.gz --installed installed --world world --command upgrade --prune
+  undistro apk solve --index APKINDEX.tar.gz --installed installed --world world --command del --rdepends openssl
+  undistro apk solve --index main.tar.gz --cached kept.tar.gz --no-network nginx
 
 Exit codes: 0 solved, 1 there is no answer (and why), 2 a file or a name can not be read.")]
 pub(crate) struct Args {
@@ -35,8 +37,14 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME", required_unless_present = "command")]
     names: Vec<String>,
     /// The index of a repository, APKINDEX.tar.gz or its text. May be given more than once; the first is preferred.
-    #[arg(long = "index", value_name = "[@TAG=]FILE", required = true)]
+    #[arg(long = "index", value_name = "[@TAG=]FILE", required_unless_present = "cached")]
     indexes: Vec<String>,
+    /// An index of packages that are at hand without a network, after the others.
+    #[arg(long, value_name = "[@TAG=]FILE")]
+    cached: Vec<String>,
+    /// Only packages that are installed or cached can be had.
+    #[arg(long)]
+    no_network: bool,
     /// The database of installed packages (lib/apk/db/installed). What nothing wants any more goes.
     #[arg(long, value_name = "FILE")]
     installed: Option<PathBuf>,
@@ -58,6 +66,36 @@ pub(crate) struct Args {
     /// Prefer what an index has over what is only installed.
     #[arg(short, long)]
     available: bool,
+    /// add: make a package of this name that needs the names, and add that in their place.
+    #[arg(short = 't', long = "virtual", value_name = "NAME[=VERSION]")]
+    bundle: Option<String>,
+    /// del: remove what depends on the names, too.
+    #[arg(long)]
+    rdepends: bool,
+    /// fix: mend all that the names depend on, too.
+    #[arg(long)]
+    depends: bool,
+    /// fix: install again, even where --upgrade is asked for.
+    #[arg(long)]
+    reinstall: bool,
+    /// upgrade: leave the names as they are, and upgrade all others.
+    #[arg(long)]
+    ignore: bool,
+    /// upgrade: forget wants that no index has any more.
+    #[arg(long)]
+    prune: bool,
+    /// upgrade: only what has to come before all others, such as apk itself.
+    #[arg(long, visible_alias = "preupgrade-only")]
+    self_upgrade_only: bool,
+    /// What comes before all others, besides the package of --running; `!name` for what does not.
+    #[arg(long, value_name = "DEPENDENCY")]
+    preupgrade_depends: Vec<String>,
+    /// The package that the running apk belongs to, for --self-upgrade-only.
+    #[arg(long, value_name = "NAME", default_value = "apk-tools")]
+    running: base::PackageName,
+    /// Leave out wants that can not be met.
+    #[arg(long)]
+    force_broken_world: bool,
     /// The architecture; packages for others can not be installed [default: whatever an index has].
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
@@ -124,22 +162,30 @@ struct Culprit {
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
-    let sources = args.indexes.iter().map(|text| source(text, &args.keys)).collect::<Result<Vec<_>, _>>()?;
-    let repositories = sources.iter().map(|(tag, index)| Repository { tag: tag.clone(), ..Repository::new(&index.records) }).collect();
+    let named = args.indexes.iter().map(|text| (text, !args.no_network)).chain(args.cached.iter().map(|text| (text, true)));
+    let (named, reachable): (Vec<_>, Vec<_>) = named.unzip();
+    let sources = named.into_iter().map(|text| source(text, &args.keys)).collect::<Result<Vec<_>, _>>()?;
+    let listed = sources.iter().zip(reachable);
+    let repositories =
+        listed.map(|((tag, index), reachable)| Repository { tag: tag.clone(), reachable, ..Repository::new(&index.records) }).collect();
     let policy = if args.policy == Policy::Apko { apk::solve::Policy::Apko } else { apk::solve::Policy::Apk };
-    let system = System {
+    let mut system = System {
         repositories,
         installed: args.installed.as_deref().map(installed).transpose()?.unwrap_or_default(),
         world: args.world.as_deref().map(world).transpose()?.unwrap_or_default(),
         arch: args.arch.clone(),
         policy,
-        ..System::default()
+        lenient: args.force_broken_world,
     };
     let plan = match command(args).plan(&system) {
         Ok(Some(plan)) => plan,
         Ok(None) => return Ok(()),
         Err(error) => return Err(refused(&error)),
     };
+    let made: Vec<apk::Record> = plan.bundle.iter().cloned().collect();
+    if !made.is_empty() {
+        system.repositories.push(Repository::new(&made));
+    }
     let universe = Universe::new(&system.repositories, &system.installed, system.arch.as_deref());
     match plan.solve(&universe) {
         Ok(solution) => {
@@ -222,10 +268,13 @@ fn command(args: &Args) -> Command {
     let names = args.names.clone();
     let Args { upgrade, latest, available, .. } = *args;
     match args.command {
-        Verb::Add => Command::Add { wants: names, upgrade, latest, bundle: None },
-        Verb::Del => Command::Del { names, dependents: false },
-        Verb::Fix => Command::Fix { names, depends: false, reinstall: false, upgrade },
-        Verb::Upgrade => Command::Upgrade { names, ignore: false, available, latest, prune: false },
+        Verb::Add => Command::Add { wants: names, upgrade, latest, bundle: args.bundle.clone() },
+        Verb::Del => Command::Del { names, dependents: args.rdepends },
+        Verb::Fix => Command::Fix { names, depends: args.depends, reinstall: args.reinstall, upgrade },
+        Verb::Upgrade if args.self_upgrade_only => {
+            Command::Preupgrade { depends: args.preupgrade_depends.clone(), running: Some(args.running.clone()), available, latest }
+        }
+        Verb::Upgrade => Command::Upgrade { names, ignore: args.ignore, available, latest, prune: args.prune },
     }
 }
 
