@@ -55,7 +55,7 @@ impl<'t> Writer<'t> {
         let mut after_line = true;
         for (number, part) in parts.into_iter().enumerate() {
             let is_line = part.is_line();
-            if number > 0 && !(is_line && after_line) {
+            if number > 0 && !(is_line && after_line && part.comments.is_empty()) {
                 out.push('\n');
             }
             after_line = is_line;
@@ -270,9 +270,9 @@ impl<'t> Writer<'t> {
 }
 
 impl Part {
-    /// Whether it is one line and nothing else.
+    /// Whether it is one line, what stands above it aside.
     fn is_line(&self) -> bool {
-        self.comments.is_empty() && self.below.is_empty() && !self.text.contains('\n')
+        self.below.is_empty() && !self.text.contains('\n')
     }
 
     fn append(self, out: &mut String, indent: usize) {
