@@ -271,6 +271,13 @@ fn golden_digests_guard_the_formats() {
     let dir = tempfile::tempdir().unwrap();
     package.extract(dir.path(), &apk::package::Limits::default()).unwrap();
     let seen = fs_err::read_to_string(dir.path().join("usr/share/golden/seen")).unwrap();
-    assert_eq!((build::RUN_FORMAT, Digest::of(&seen).to_string().as_str()), (2, "sha256:f834e19686c5b13bbef9336782179b624891a42ef334654700c9e477fec30fcb"), "{seen}");
-    assert_eq!((build::EMIT_FORMAT, content(&report, "golden").to_string().as_str()), (2, "sha256:d085e76342dc82560d01433a113738470a6e678f1df540f90b3324a5871f158b"));
+    assert_eq!(
+        (build::RUN_FORMAT, Digest::of(&seen).to_string().as_str()),
+        (2, "sha256:f834e19686c5b13bbef9336782179b624891a42ef334654700c9e477fec30fcb"),
+        "{seen}"
+    );
+    assert_eq!(
+        (build::EMIT_FORMAT, content(&report, "golden").to_string().as_str()),
+        (2, "sha256:d085e76342dc82560d01433a113738470a6e678f1df540f90b3324a5871f158b")
+    );
 }
