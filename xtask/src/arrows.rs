@@ -3,7 +3,8 @@
 use cargo_metadata::MetadataCommand;
 
 /// The rooms by level. A room may use every room of a lower level, and none of its own or a higher one.
-const LEVELS: &[&[&str]] = &[&["base", "sandbox"], &["spec", "attest", "oci"], &["apk", "source", "registry"], &["image"], &["build"], &[], &["cli"]];
+const LEVELS: &[&[&str]] =
+    &[&["base", "sandbox"], &["spec", "attest", "oci"], &["apk", "source", "registry"], &["image"], &["build"], &[], &["cli"]];
 
 /// Stand beside the building: no room may use them.
 const OUTSIDE: &[&str] = &["fuzz", "xtask"];
