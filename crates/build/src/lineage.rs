@@ -75,12 +75,12 @@ pub fn lineage(store: &Store, name: &str, content: &Digest) -> Result<Lineage, P
 }
 
 /// Returns the statement about `content` and those of everything it was built with, each once, the first first: all that a rebuild
-/// from nothing but sources needs.
+/// from nothing but sources needs. Of several runs that gave one content, the last is told: its root is the one that can be made today.
 pub fn closure(store: &Store, content: &Digest) -> Result<Vec<Provenance>, ProvenanceError> {
     let mut all: Vec<Provenance> = Vec::new();
     let (mut waiting, mut seen) = (VecDeque::from([*content]), BTreeSet::from([*content]));
     while let Some(content) = waiting.pop_front() {
-        let Some(statement) = kept(store, &content)?.into_iter().next() else { continue };
+        let Some(statement) = kept(store, &content)?.pop() else { continue };
         for package in statement.predicate.taken(kind::PACKAGE).filter_map(attest::intoto::Resource::digest) {
             if seen.insert(package) {
                 waiting.push_back(package);

@@ -256,7 +256,7 @@ fn the_lock_is_the_same_from_another_store() {
 /// What steps see, and how a package is made of what they leave: only what every shell gives.
 const GOLDEN: &str = "d=${{targets.destdir}}/usr/share/golden\nmkdir -p $d\n\
     printf '%s\\n' \"$HOME\" \"$PATH\" \"$PWD\" \"$SOURCE_DATE_EPOCH\" \"$LANG\" \"$TZ\" \"$(umask)\" > $d/seen\n\
-    printf '#!/bin/sh\\n' > $d/program\nchmod 755 $d/program\nln -s seen $d/link\nchown 7:8 $d/seen";
+    printf '#!/bin/sh\\n' > $d/program\nchmod 755 $d/program\nln -s seen $d/link\nln $d/program $d/hard\nchown 7:8 $d/seen";
 
 /// If this fails, the same inputs give other packages than yesterday's undistro made of them. Where it is the steps that saw
 /// something else, raise `RUN_FORMAT`; else `EMIT_FORMAT`. Without that, stores go on with what they made before.
@@ -278,6 +278,6 @@ fn golden_digests_guard_the_formats() {
     );
     assert_eq!(
         (build::EMIT_FORMAT, content(&report, "golden").to_string().as_str()),
-        (2, "sha256:d085e76342dc82560d01433a113738470a6e678f1df540f90b3324a5871f158b")
+        (2, "sha256:445f8bde3c99bf2ef7a1005a9ada202fc4e90e31141f8c85a33b364a44f0497d")
     );
 }

@@ -24,7 +24,9 @@ use crate::analyse::{self, Analysis, Libraries, Options, Subject};
 type Spooled = (Vec<Entry>, BTreeMap<TreePath, Span>, Spool);
 
 /// The format of a converted seed. Raised when equal input gives another package: a golden digest guards it.
-pub const FORMAT: u32 = 1;
+///
+/// 2: a hard link carries the checksum of its file.
+pub const FORMAT: u32 = 2;
 
 /// The most that one seed may unpack to, in bytes. The largest that a compiler needs has some 200 MB.
 const MAX_UNPACKED: u64 = 4 << 30;

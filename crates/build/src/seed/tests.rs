@@ -14,6 +14,7 @@ use super::{FORMAT, Lock, Locked, Release, Repository, ResolveError, SeedError, 
 enum Item {
     File(&'static str),
     Link(&'static str),
+    Hard(&'static str),
 }
 
 fn tar(items: &[(&str, Item)]) -> Vec<u8> {
@@ -23,6 +24,9 @@ fn tar(items: &[(&str, Item)]) -> Vec<u8> {
         let (entry, text) = match item {
             Item::File(text) => (Entry::new(path, Kind::File { size: text.len() as u64, digest: None }, 0o4755, 1_700_000_000), *text),
             Item::Link(target) => (Entry::new(path, Kind::Symlink { target: (*target).into() }, 0o777, 1_600_000_000), ""),
+            Item::Hard(target) => {
+                (Entry::new(path, Kind::Hardlink { target: TreePath::parse(target).unwrap() }, 0o4755, 1_700_000_000), "")
+            }
         };
         writer.append(&entry, &BTreeMap::new(), &mut text.as_bytes()).unwrap();
     }
@@ -151,14 +155,16 @@ fn a_seed_is_a_package_like_ours_and_says_what_it_is() {
 #[test]
 fn equal_input_gives_equal_bytes_and_is_converted_once() {
     let (first, second) = (Place::new(), Place::new());
-    let packages = || vec![("tool", &[][..], tool())];
+    let linked = [("bin/tool", Item::File("#!/bin/sh\n")), ("bin/tool2", Item::Hard("bin/tool")), ("lib/l", Item::Link("../usr/lib/m"))];
+    let linked = deb("tool", &linked);
+    let packages = || vec![("tool", &[][..], linked.clone())];
     let one = first.seeds(&packages(), &seed("")).unwrap();
     let two = second.seeds(&packages(), &seed("")).unwrap();
     assert_eq!(one.records, two.records);
     assert_eq!((one.converted, first.seeds(&packages(), &seed("")).unwrap().converted), (1, 0));
     let content = one.records[0].content.unwrap().to_string();
     // If this changes, so does every seed: raise FORMAT.
-    assert_eq!((FORMAT, content.as_str()), (1, "sha256:a57f93a05343e2548b08f4e6b177b3e3b1352dee0d5b8d3bebf0c6cdd1c8ea9c"));
+    assert_eq!((FORMAT, content.as_str()), (2, "sha256:47a446eed0b05998c3d7459e30fde318729c7a8182dd9bea7ead71c071889b19"));
 }
 
 #[test]
