@@ -9,3 +9,4 @@ mod mistakes;
 mod packages;
 mod registries;
 mod shells;
+mod trust;
