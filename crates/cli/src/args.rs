@@ -101,12 +101,14 @@ pub(crate) enum Command {
     Shell(crate::command::shell::Args),
     /// Make a key for signing packages, claims or logs.
     Keygen(crate::command::keygen::Args),
-    /// Sign a file by its digest, and enter the signature into a log.
+    /// Sign a file or an image by its digest, and enter the signature into a log.
     Sign(crate::command::sign::Args),
-    /// Claim something about a file: its SBOM, its provenance, or anything else that has a type.
+    /// Claim something about a file or an image: its SBOM, its provenance, or anything else that has a type.
     Attest(crate::command::attest::Args),
-    /// Say what is known of a file from the claims beside it, and whether a policy is met.
+    /// Say what is known of a file or an image from the claims beside it, and whether a policy is met.
     Verify(crate::command::verify::Args),
+    /// Print a claim from beside an image, once it is verified: its SBOM, its provenance, its lock.
+    Download(crate::command::download::Args),
     /// Read a policy, and say what it asks for.
     Policy(crate::command::policy::Args),
     /// Begin, show and audit a transparency log.

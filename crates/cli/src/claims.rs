@@ -22,13 +22,13 @@ use crate::secret;
 pub(crate) struct SigningArgs {
     /// The private key that signs (undistro keygen --type ecdsa makes one; cosign's are read too).
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub(crate) key: PathBuf,
     /// The log that takes the signature in (undistro log init makes one). Without one the claim reaches tier T0 only.
     #[arg(long, value_name = "DIR", requires = "log_key")]
-    log: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
     /// The private key of the log.
     #[arg(long, value_name = "FILE", requires = "log")]
-    log_key: Option<PathBuf>,
+    pub(crate) log_key: Option<PathBuf>,
 }
 
 /// What a claim is about.
@@ -37,6 +37,15 @@ pub(crate) struct About {
     /// What it is called.
     pub(crate) name: String,
     pub(crate) digest: Digest,
+}
+
+impl SigningArgs {
+    /// Signs a claim about a file, enters it into the log and bundles both.
+    pub(crate) fn make(&self, about: &About, kind: &str, predicate: Value, printer: &Printer) -> Result<Bundle, Failure> {
+        let key = secret::signing_key(&self.key, printer)?;
+        let log = self.log_key.as_ref().map(|path| secret::signing_key(path, printer)).transpose()?;
+        make(about, kind, predicate, &key, self.log.as_deref().zip(log.as_ref()))
+    }
 }
 
 impl About {
@@ -53,19 +62,23 @@ impl About {
 }
 
 /// Signs a claim, enters it into the log and bundles both.
-pub(crate) fn make(about: &About, kind: &str, predicate: Value, args: &SigningArgs, printer: &Printer) -> Result<Bundle, Failure> {
-    let key = secret::signing_key(&args.key, printer)?;
+pub(crate) fn make(
+    about: &About,
+    kind: &str,
+    predicate: Value,
+    key: &SigningKey,
+    log: Option<(&Path, &SigningKey)>,
+) -> Result<Bundle, Failure> {
     let statement = Statement::new(vec![Resource::sha256(&about.name, &about.digest)], kind, predicate);
-    let envelope = Envelope::sign(&statement.to_json(), &key).map_err(|error| Failure::fault(&error))?;
-    let entry = match (&args.log, &args.log_key) {
-        (Some(log), Some(log_key)) => {
-            let signer = secret::signing_key(log_key, printer)?;
+    let envelope = Envelope::sign(&statement.to_json(), key).map_err(|error| Failure::fault(&error))?;
+    let entry = match log {
+        Some((log, signer)) => {
             let body = Bundle::expected_entry(&envelope, key.public()).to_body();
             let folder = Folder::new(log);
-            let appended = open(&folder, &signer)?.append(std::slice::from_ref(&body)).map_err(|error| log_failure(log, &error))?;
+            let appended = open(&folder, signer)?.append(std::slice::from_ref(&body)).map_err(|error| log_failure(log, &error))?;
             appended.entry(0, &body)
         }
-        _ => None,
+        None => None,
     };
     Ok(Bundle::new(envelope, key.public(), entry))
 }

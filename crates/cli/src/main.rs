@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod beside;
 mod claims;
 mod command;
 mod definitions;
 mod environment;
 mod failure;
 mod host;
+mod images;
 mod nearest;
 mod printer;
 mod progress;

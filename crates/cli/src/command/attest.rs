@@ -1,25 +1,28 @@
-//! `undistro attest`: a signed claim about a file.
+//! `undistro attest`: a signed claim about a file or an image.
 
 use std::path::PathBuf;
 
 use attest::policy::predicate_type;
 use fs_err as fs;
+use oci::remote::Reference;
 
 use crate::claims::{self, About, SigningArgs};
 use crate::failure::{Failure, Message};
+use crate::images::{self, BesideArgs, Claim};
 use crate::printer::Printer;
 
-/// Claim something about a file: its SBOM, its provenance, or anything else that has a type.
+/// Claim something about a file or an image: its SBOM, its provenance, or anything else that has a type.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Types: slsaprovenance1, spdxjson, cyclonedx, lock, vsa, openvex, vuln, or any URI.
 
-Example:
+Examples:
   undistro sbom nginx > sbom.json
-  undistro attest image.tar --type spdxjson --predicate sbom.json --key release.key --log log --log-key log.key")]
+  undistro attest image.tar --type spdxjson --predicate sbom.json --key release.key --log log --log-key log.key
+  undistro attest 127.0.0.1:5000/nginx:1 --type spdxjson --predicate sbom.json --key release.key --log log --log-key log.key")]
 pub(crate) struct Args {
-    /// A file, or the sha256 of one as `sha256:…`.
-    #[arg(value_name = "FILE|DIGEST")]
+    /// A file, the sha256 of one as `sha256:…`, or an image in a registry.
+    #[arg(value_name = "FILE|DIGEST|REFERENCE")]
     subject: String,
     /// What sort of claim it is.
     #[arg(long = "type", value_name = "TYPE")]
@@ -32,6 +35,8 @@ pub(crate) struct Args {
     /// The bundle to write [default: FILE.TYPE.sigstore.json].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    beside: BesideArgs,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
@@ -48,8 +53,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
         }
         predicate = predicate["predicate"].take();
     }
+    if Reference::is_meant(&args.subject) {
+        return images::put(&args.subject, Claim { kind, predicate: &predicate }, &args.signing, &args.beside, printer);
+    }
     let about = About::parse(&args.subject)?;
-    let bundle = claims::make(&about, kind, predicate, &args.signing, printer)?;
+    let bundle = args.signing.make(&about, kind, predicate, printer)?;
     let short: String = args.kind.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
     let output = args.output.clone().unwrap_or_else(|| claims::beside(&args.subject, Some(&short)));
     claims::write(&bundle, &output, printer)

@@ -10,6 +10,7 @@ pub(crate) mod compose;
 pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod download;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod index;
@@ -81,6 +82,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Sign(args) => sign::run(&args, printer),
         Command::Attest(args) => attest::run(&args, printer),
         Command::Verify(args) => verify::run(&args, global, printer),
+        Command::Download(args) => download::run(&args, global, printer),
         Command::Policy(args) => policy::run(&args, global, printer),
         Command::Log(args) => log::run(&args, global, printer),
         Command::Trust(args) => trust::run(&args, printer),

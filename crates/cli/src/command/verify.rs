@@ -1,4 +1,4 @@
-//! `undistro verify`: what is known of a file from the claims beside it.
+//! `undistro verify`: what is known of a file or an image from the claims beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,32 +8,38 @@ use attest::trust::TrustRoot;
 use attest::verify::{Against, Found, Report, verify};
 use fs_err as fs;
 use jiff::Timestamp;
+use oci::remote::Reference;
 
 use crate::args::Global;
 use crate::claims::{self, About};
 use crate::failure::{Failure, Message};
 use crate::printer::Printer;
-use crate::{command, secret};
+use crate::remote::RegistryArgs;
+use crate::{command, images, secret};
 
-/// Say what is known of a file from the claims beside it, and whether a policy is met.
+/// Say what is known of a file or an image from the claims beside it, and whether a policy is met.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Prints one line for each check that was made, the tier that the signature reaches, and what was not checked. Nothing is fetched.
+Prints one line for each check that was made, the tier that the signature reaches, and what was not checked. Of an image the claims
+beside it are fetched from its registry; nothing else is, and nothing that a registry says is believed.
 Tiers: T0 a key; T1 a key and a transparency log; T2 a timestamp too; T3 a certificate in place of a key. docs/trust.md says what
 each proves. An attestation is no signature: each sort of claim is asked for by its name.
 
 Examples:
   undistro verify image.tar --key release.pub --trusted-root trusted_root.json
-  undistro verify image.tar --policy policy.yaml --trusted-root trusted_root.json --bundle image.tar.spdxjson.sigstore.json")]
+  undistro verify image.tar --policy policy.yaml --trusted-root trusted_root.json --bundle image.tar.spdxjson.sigstore.json
+  undistro verify 127.0.0.1:5000/nginx:1 --policy policy.yaml --trusted-root trusted_root.json")]
 pub(crate) struct Args {
-    /// A file, or the sha256 of one as `sha256:…`.
-    #[arg(value_name = "FILE|DIGEST")]
+    /// A file, the sha256 of one as `sha256:…`, or an image in a registry.
+    #[arg(value_name = "FILE|DIGEST|REFERENCE")]
     subject: String,
     /// A bundle to look at [default: every FILE*.sigstore.json beside the file].
     #[arg(short, long = "bundle", value_name = "FILE")]
     bundles: Vec<PathBuf>,
     #[command(flatten)]
     asked: Asked,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// What is asked, and what is trusted.
@@ -70,9 +76,14 @@ fn tier(text: &str) -> Result<Tier, String> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
+    let policy = args.asked.policy()?;
+    if Reference::is_meant(&args.subject) {
+        let (about, bundles) = images::find(&args.subject, &args.registry)?;
+        let found: Vec<_> = bundles.iter().map(|(name, bundle)| Found { name, bundle }).collect();
+        return print(&about.name, &args.asked.verify(&about, &found, &policy, global)?, printer);
+    }
     let about = About::parse(&args.subject)?;
     let bundles = if args.bundles.is_empty() { beside(&args.subject)? } else { args.bundles.clone() };
-    let policy = args.asked.policy()?;
     let texts = bundles.iter().map(fs::read).collect::<Result<Vec<_>, _>>().map_err(|error| Failure::input(&error))?;
     let names: Vec<_> = bundles.iter().map(|bundle| bundle.display().to_string()).collect();
     let found: Vec<_> = names.iter().zip(&texts).map(|(name, bundle)| Found { name, bundle }).collect();
