@@ -80,6 +80,12 @@ pub enum ImageError {
     /// A layer can not be written.
     #[error("while writing a layer")]
     Layer(#[source] std::io::Error),
+    /// A part of a layer is not what was written a moment ago.
+    #[error("the store gives other bytes for {blob} than were just written to it; its disk may be failing")]
+    Damaged {
+        /// The part.
+        blob: Digest,
+    },
     /// The installed database can not be read or written.
     #[error(transparent)]
     Installed(#[from] apk::installed::InstalledError),

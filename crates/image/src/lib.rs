@@ -19,7 +19,7 @@ mod snapshot;
 pub mod table;
 pub mod verify;
 
-pub use compose::{Composed, compose, index};
+pub use compose::{Composed, compose, compose_whole, index};
 pub(crate) use contents::Files;
 pub use diff::{Diff, diff};
 pub use error::{AccountReason, ImageError, PathReason};

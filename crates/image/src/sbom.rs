@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use attest::spdx::{self, Component, Contents, Document, MadeFile, Part};
 use base::tree::{Kind, TreePath};
-use base::{Arch, Digest};
+use base::{Arch, Digest, Store};
 use spec::distro::Distro;
 
 use crate::contents::Opened;
@@ -20,27 +20,30 @@ pub fn namespace(distro: &Distro) -> String {
     }
 }
 
+/// The folder of the packages' SBOMs.
+pub(crate) const FOLDER: &str = "var/lib/db/sbom/";
+
 /// Where a package's SBOM lies, as melange and apko have it.
 fn place(name: &str) -> TreePath {
-    TreePath::parse(&format!("var/lib/db/sbom/{name}.spdx.json")).expect("names and versions of packages are no paths")
+    TreePath::parse(&format!("{FOLDER}{name}.spdx.json")).expect("names and versions of packages are no paths")
 }
 
 /// The files that os-release may be.
-const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
+pub(crate) const OS_RELEASE: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// Makes the SBOM. The packages' documents and os-release are read from the table, as a person with the image would.
 pub(crate) fn make(
+    store: &Store,
     name: &str,
-    arch: Arch,
+    (arch, created): (Arch, i64),
     manifest: Digest,
-    created: i64,
     distro: &Distro,
     table: &Table,
     opened: &[Opened],
 ) -> Result<Document, ImageError> {
     let release = OS_RELEASE.map(|path| TreePath::parse(path).expect("a constant path"));
     let wanted: BTreeSet<_> = opened.iter().map(|one| place(&one.name())).chain(release.clone()).collect();
-    let files = Files::read(opened, table, &wanted)?;
+    let files = Files::read(store, opened, table, &wanted)?;
     let system = release.iter().find_map(|path| files.text(path).transpose()).transpose()?.map(os_release);
     let namespace_of_packages = system.as_ref().map_or(distro.id.as_str(), |(id, _)| id.as_str());
     let parts = opened.iter().map(|one| part(one, &files, namespace_of_packages)).collect::<Result<Vec<_>, _>>()?;

@@ -63,6 +63,10 @@ pub fn read_layer(
     let mut kept = Hashing::new(blobs.open(&layer.digest)?);
     let unpacked: Box<dyn Read + '_> = match layer.media_type.as_str() {
         media::LAYER_GZIP | media::DOCKER_LAYER => Box::new(MultiGzDecoder::new(BufReader::new(&mut kept))),
+        media::LAYER_ZSTD => {
+            let decoder = zstd::stream::read::Decoder::new(&mut kept).map_err(doing("reading a layer"))?;
+            Box::new(decoder)
+        }
         media::LAYER_TAR => Box::new(&mut kept),
         other => return Err(OciError::LayerMedia { layer: layer.digest, media_type: other.to_owned() }),
     };

@@ -57,6 +57,8 @@ record! {
         "certificates" => certificates: Option<CertificatesDocument>,
         /// `tar` or `erofs`.
         "format" => format: Option<Text>,
+        /// `gzip` or `zstd`: how layers are compressed (which apko can not say).
+        "compression" => compression: Option<Text>,
     }
 
     /// What goes in.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use apk::Info;
 
-/// Divides packages into at most `budget` groups, the largest first, each in order of name.
+/// Divides packages into at most `budget` groups, the largest first, each in the order of [`in_order`].
 ///
 /// As apko's `origin` strategy: packages of one origin stay together, as do origins of which one replaces files of the
 /// other; what is beyond the budget shares the last group.
@@ -18,10 +18,14 @@ pub(crate) fn groups(packages: &[&Info], budget: u32) -> Vec<Vec<usize>> {
         let rest = groups.split_off(budget - 1).concat();
         groups.push(rest);
     }
-    for group in &mut groups {
-        group.sort_by_key(|place| &packages[*place].name);
-    }
-    groups
+    groups.into_iter().map(|group| in_order(packages, group)).collect()
+}
+
+/// Sorts packages by their time, then by name: what changes often has changed lately and comes last, so the start of a
+/// layer stays the same the longest.
+pub(crate) fn in_order(packages: &[&Info], mut group: Vec<usize>) -> Vec<usize> {
+    group.sort_by_key(|place| (packages[*place].build_time, &packages[*place].name));
+    group
 }
 
 /// Joins packages by origin, and origins by `replaces`.

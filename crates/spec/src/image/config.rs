@@ -39,6 +39,8 @@ pub struct Config {
     pub certificates: Certificates,
     /// How layers are written.
     pub format: Format,
+    /// How layers are compressed.
+    pub compression: Compression,
 }
 
 /// What goes in.
@@ -215,4 +217,15 @@ pub enum Format {
     Tar,
     /// As a file system image (experimental in apko).
     Erofs,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// As gzip, which every client reads.
+    #[default]
+    Gzip,
+    /// As zstd: smaller and faster to unpack; Docker reads it since 23.0, Podman and containerd for longer.
+    Zstd,
 }

@@ -7,7 +7,7 @@ use base::{Arch, Dependency};
 
 use super::command::words;
 use super::{
-    BaseImage, Certificates, Config, Contents, ContentsDocument, Entrypoint, EntrypointDocument, Format, Image, ImageDocument, Key,
+    BaseImage, Certificates, Compression, Config, Contents, ContentsDocument, Entrypoint, EntrypointDocument, Format, Image, ImageDocument, Key,
     Layering, accounts, merge, paths,
 };
 use crate::diagnostic::Source;
@@ -141,6 +141,19 @@ fn config(document: &ImageDocument, source: &str, host: Option<Arch>, out: &mut 
                 Format::Tar
             }
         },
+        compression: compression(document.compression.as_ref(), out),
+    }
+}
+
+fn compression(written: Option<&Text>, out: &mut Diagnostics) -> Compression {
+    match written.map(|text| (text.as_str(), text.span)) {
+        None | Some(("gzip", _)) => Compression::Gzip,
+        Some(("zstd", _)) => Compression::Zstd,
+        Some((other, span)) => {
+            let error = Diagnostic::error(Code::BadValue, span, format!("`{other}` is no compression of layers"));
+            out.push(error.help("there are `gzip` and `zstd`"));
+            Compression::Gzip
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn merge(document: &mut ImageDocument, base: ImageDocument) {
     fill(&mut own.layering, base.layering);
     fill(&mut own.certificates, base.certificates);
     fill(&mut own.format, base.format);
+    fill(&mut own.compression, base.compression);
     // `vcs-url` says where this very file is kept, so it is not taken over.
 }
 
