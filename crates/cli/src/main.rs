@@ -18,6 +18,7 @@ mod project;
 mod reference;
 mod remote;
 mod replace;
+mod repository;
 mod secret;
 mod subject;
 mod workshop;

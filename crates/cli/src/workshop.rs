@@ -43,7 +43,8 @@ pub(crate) struct Workshop {
     /// Draws progress.
     pub(crate) progress: Progress,
     jobs: usize,
-    host: Local,
+    /// This machine, as provenance tells of it.
+    pub(crate) host: Local,
     stop: Arc<AtomicBool>,
 }
 

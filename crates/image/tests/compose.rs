@@ -212,3 +212,85 @@ fn nothing_of_a_package_is_lost_or_added() {
     assert_eq!(found, expected);
     assert!(found.iter().any(|entry| entry.path == path("usr/lib/old.so.1") && entry.size() == 3), "the link kept the replaced bytes");
 }
+
+/// The records of layer parts in a store: digests of the part as it is, and compressed.
+fn parts(store: &Store) -> Vec<(Digest, Digest)> {
+    let records = fs_err::read_dir(store.root().join("records/layer-part")).unwrap();
+    let read = |entry: std::io::Result<fs_err::DirEntry>| {
+        let record: serde_json::Value = serde_json::from_slice(&fs_err::read(entry.unwrap().path()).unwrap()).unwrap();
+        let digest = |piece: &str| record[piece]["digest"].as_str().unwrap().parse().unwrap();
+        (digest("raw"), digest("packed"))
+    };
+    records.map(read).collect()
+}
+
+fn flip(store: &Store, digest: &Digest) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = store.blob(digest).unwrap();
+    let mut bytes = fs_err::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    fs_err::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn a_part_that_rotted_or_went_is_made_again() {
+    let layered = definition("layering: {strategy: origin, budget: 9}");
+    let (_right, fresh) = stored();
+    let right = compose(&fresh, &drafts(), &layered);
+    let remove = |store: &Store, digest: &Digest| fs_err::remove_file(store.blob(digest).unwrap()).unwrap();
+    let harms: [(&str, &dyn Fn(&Store, Digest, Digest)); 5] = [
+        ("a flipped bit", &|store, raw, _| flip(store, &raw)),
+        ("a flipped bit, compressed", &|store, _, packed| flip(store, &packed)),
+        ("no second copy", &|store, raw, _| remove(store, &raw)),
+        ("no part", &|store, _, packed| remove(store, &packed)),
+        ("the second copy must be unpacked from one with a flipped bit", &|store, raw, packed| {
+            remove(store, &raw);
+            flip(store, &packed);
+        }),
+    ];
+    for (harm, harmed) in harms {
+        let (_dir, store) = stored();
+        // In one layer first, so that the layers below are put together from the parts that are harmed.
+        compose(&store, &drafts(), &definition("{}"));
+        let kept = parts(&store);
+        assert!(kept.len() >= 4);
+        kept.into_iter().for_each(|(raw, packed)| harmed(&store, raw, packed));
+        let image = compose(&store, &drafts(), &layered);
+        assert_eq!(image, right, "{harm}");
+        let index = image::index(&store, &[image]).unwrap();
+        assert_eq!(validate(&store, &[index]).unwrap(), [], "{harm}");
+    }
+}
+
+#[test]
+fn what_an_image_changes_nothing_of_is_compressed_once() {
+    let (_dir, store) = stored();
+    let mut drafts = drafts();
+    compose(&store, &drafts, &definition("{}"));
+    let before = parts(&store).len();
+    drafts.push(Draft::new("more", vec![file("usr/share/more", "more")]));
+    compose(&store, &drafts, &definition("layering: {strategy: origin, budget: 9}"));
+    assert_eq!(parts(&store).len(), before + 1, "the new package's");
+    let text = "paths: [{path: /usr/share/data, type: permissions, permissions: 0o600}]";
+    compose(&store, &drafts, &definition(text));
+    assert_eq!(parts(&store).len(), before + 2, "one that the image changes");
+}
+
+#[test]
+fn zstd_holds_the_same() {
+    let (_dir, store) = stored();
+    let [gzip, zstd] = ["gzip", "zstd"].map(|name| compose(&store, &drafts(), &definition(&format!("compression: {name}"))));
+    assert_eq!(gzip.layers[0].diff_id, zstd.layers[0].diff_id);
+    assert_eq!(zstd.layers[0].descriptor.media_type, oci::media::LAYER_ZSTD);
+    assert_eq!(merged(&store, &gzip), merged(&store, &zstd));
+}
+
+#[test]
+fn golden_digests_pin_what_composing_writes() {
+    let (_dir, store) = stored();
+    let image = compose(&store, &drafts(), &definition(NGINX));
+    // Whoever changes them raises a format: that of layers, or that of composing.
+    insta::assert_snapshot!(format!("manifest {}\nsbom {}", image.manifest.digest, image.sbom));
+}

@@ -1,7 +1,9 @@
 //! Random packages: whatever fits together becomes one tree, the same in one layer or many, and in the hands of GNU tar.
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-mod common;
+pub(crate) mod common;
+#[path = "common/sets.rs"]
+mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -10,64 +12,12 @@ use std::process::Command;
 
 use base::Store;
 use base::tree::{Entry, Kind, TreePath};
-use common::{Draft, definition, directory, distro, file, hard, link, lock, path};
+use common::{Draft, definition, distro, lock, path};
 use fs_err as fs;
-use image::table::{Contribution, Table, merge};
 use oci::{Blobs as _, Manifest, tree};
 use proptest::prelude::*;
-
-/// Paths that meet often, some of them below a link to a directory.
-const PATHS: [&str; 9] = ["bin/a", "bin/b", "usr/bin/a", "usr/bin/b", "usr/lib/c", "lib/c", "lib/d/e", "etc/f", "usr/share/g/h"];
-const DIRECTORIES: [&str; 5] = ["usr", "usr/bin", "usr/lib", "usr/share/g", "var/empty"];
-const LINKS: [(&str, &str); 3] = [("bin", "usr/bin"), ("lib", "/usr/lib"), ("etc/link", "f")];
-
-type Files = Vec<(Entry, Vec<u8>)>;
-
-fn one_entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
-    prop_oneof![
-        4 => (0..PATHS.len(), "[xy]{0,2}").prop_map(|(at, content)| file(PATHS[at], &content)),
-        2 => (0..DIRECTORIES.len(), prop_oneof![Just(0o755), Just(0o1777), Just(0o500)]).prop_map(|(at, mode)| directory(DIRECTORIES[at], mode)),
-        1 => (0..LINKS.len()).prop_map(|at| link(LINKS[at].0, LINKS[at].1)),
-    ]
-}
-
-/// Entries of one package that apk would take: each path once, nothing below a link or file.
-fn sound(entries: Files, links: &[(usize, usize)]) -> Files {
-    let mut taken: BTreeMap<TreePath, (Entry, Vec<u8>)> = BTreeMap::new();
-    for (entry, content) in entries {
-        let above_is_directory = entry.path.ancestors().all(|above| taken.get(&above).is_none_or(|(there, _)| there.is_directory()));
-        let is_above = taken.keys().any(|other| other.ancestors().any(|above| above == entry.path));
-        if above_is_directory && (entry.is_directory() || !is_above) {
-            taken.entry(entry.path.clone()).or_insert((entry, content));
-        }
-    }
-    let files: Vec<_> =
-        taken.values().filter(|(entry, _)| matches!(entry.kind, Kind::File { .. })).map(|(entry, _)| entry.path.clone()).collect();
-    for (n, (from, _)) in links.iter().enumerate().filter(|_| !files.is_empty()) {
-        let at = format!("opt/link{n}-{from}");
-        taken.insert(path(&at), hard(&at, files[from % files.len()].as_str()));
-    }
-    taken.into_values().collect()
-}
-
-fn packages() -> impl Strategy<Value = Vec<Draft>> {
-    let package =
-        (prop::collection::vec(one_entry(), 0..8), prop::collection::vec((0..5usize, 0..5usize), 0..3), any::<bool>(), any::<bool>());
-    prop::collection::vec(package, 1..4).prop_map(|all| {
-        let all = all.into_iter().enumerate();
-        all.map(|(n, (entries, links, replaces, shares_origin))| {
-            let mut draft = Draft::new(&format!("p{n}"), sound(entries, &links));
-            if replaces {
-                draft.info.replaces = (0..n).map(|other| format!("p{other}").parse().unwrap()).collect();
-            }
-            if shares_origin {
-                draft.info.origin = Some("shared".parse().unwrap());
-            }
-            draft
-        })
-        .collect()
-    })
-}
+use proptest::test_runner::RngSeed;
+use sets::{SEED, packages, sets, table};
 
 /// The entries and the package database of the image of these packages.
 fn merged(store: &Store, drafts: &[Draft], text: &str) -> (Vec<Entry>, Vec<u8>, Manifest) {
@@ -79,14 +29,6 @@ fn merged(store: &Store, drafts: &[Draft], text: &str) -> (Vec<Entry>, Vec<u8>, 
     let tree = tree::merged(store, &manifest, &|path| path.as_str() == image::database::PLACE).unwrap();
     let database = tree.content(image::database::PLACE).unwrap().to_vec();
     (tree.entries.into_values().map(|(entry, _)| entry).collect(), database, manifest)
-}
-
-fn table(store: &Store, drafts: &[Draft]) -> Option<Table> {
-    let packages: Vec<_> = drafts.iter().map(|draft| draft.store(store)).collect();
-    let tables: Vec<_> = packages.iter().map(|package| package.table().unwrap()).collect();
-    let contributions: Vec<_> =
-        packages.iter().zip(&tables).map(|(package, table)| Contribution { info: package.info(), entries: &table.entries }).collect();
-    merge(&contributions).ok()
 }
 
 /// What GNU tar makes of the layers, and what it should make: path → kind, mode, size, number of names.
@@ -177,5 +119,40 @@ proptest! {
         }
         let held: BTreeSet<_> = table.rows().filter_map(|row| row.owner).collect();
         prop_assert!(held.iter().all(|owner| *owner < drafts.len()));
+    }
+}
+
+/// A folder in memory where there is one: a store flushes what it keeps, and here there is nothing to keep.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        max_global_rejects: 20_000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(SEED),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn layers_of_parts_unpack_to_what_one_stream_does(set in sets()) {
+        let dir = scratch();
+        let store = Store::open(dir.path()).unwrap();
+        let table = table(&store, &set.drafts);
+        prop_assume!(table.is_some(), "they fit together");
+        let definition = definition(&set.definition(&table.unwrap()));
+        let packages: Vec<_> = set.drafts.iter().map(|draft| draft.store(&store)).collect();
+        let lock = lock(&packages);
+        let fast = image::compose(&store, "random", &lock, &definition, &distro(), &()).unwrap();
+        let slow = image::compose_whole(&store, "random", &lock, &definition, &distro()).unwrap();
+        let unpacked = |image: &image::Composed| {
+            prop_assert_eq!(oci::validate(&store, std::slice::from_ref(&image.manifest)).unwrap(), []);
+            let tree = tree::merged(&store, &Manifest::read(&store, &image.manifest).unwrap(), &|_| true).unwrap();
+            Ok((image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>(), tree.entries, tree.contents))
+        };
+        prop_assert_eq!(unpacked(&fast)?, unpacked(&slow)?);
     }
 }

@@ -1,11 +1,11 @@
 //! Writes images as one file: an OCI archive or a docker archive. The same image gives the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
-use base::Digest;
+use base::Hashing;
 use base::tarball::Writer;
 use base::tree::{Entry, Kind, TreePath};
 use fs_err as fs;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::doing;
 use crate::layout::{self, MARK, Tagged, beside};
+use crate::written::{self, Written};
 use crate::{Blobs, Config, Descriptor, Index, Manifest, OciError, closure, manifests};
 
 /// A form in which images are written.
@@ -47,8 +48,21 @@ impl FromStr for Format {
 
 /// Writes `images` to `path` in the given form. What is there already is replaced once the new is whole.
 pub fn write(format: Format, path: &Path, images: &[Tagged], blobs: &dyn Blobs) -> Result<(), OciError> {
+    rewrite(format, path, images, blobs, &Written::default()).map(drop)
+}
+
+/// Does what [`write`] does, where `before` was written there the last time: what is there still is left as it is.
+/// Returns what to note for the next time.
+pub fn rewrite(format: Format, path: &Path, images: &[Tagged], blobs: &dyn Blobs, before: &Written) -> Result<Written, OciError> {
+    let what = written::what(format, images);
+    if before.is_all(path, &what) {
+        return Ok(before.clone());
+    }
     let pack = match format {
-        Format::Layout => return layout::write(path, images, blobs),
+        Format::Layout => {
+            let files = layout::write(path, images, blobs, before)?;
+            return Written::note(path, what, files);
+        }
         Format::OciArchive => oci,
         Format::DockerArchive => docker,
     };
@@ -62,14 +76,15 @@ pub fn write(format: Format, path: &Path, images: &[Tagged], blobs: &dyn Blobs) 
         // The error that led here says more than one of clearing up could.
         let _ = fs::remove_file(&fresh);
     }
-    result
+    result?;
+    Written::note(path, what, [String::new()])
 }
 
 fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<(), OciError>) -> Result<(), OciError> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(doing("making the folder of an archive"))?;
     }
-    let mut out = BufWriter::new(fs::File::create(path).map_err(doing("writing an archive"))?);
+    let mut out = BufWriter::with_capacity(layout::BUFFER, fs::File::create(path).map_err(doing("writing an archive"))?);
     fill(&mut out)?;
     out.flush().map_err(doing("writing an archive"))
 }
@@ -115,6 +130,7 @@ pub fn docker(out: &mut dyn Write, images: &[Tagged], blobs: &dyn Blobs) -> Resu
         members.blob(&config, &manifest.config, blobs)?;
         let mut layers = Vec::new();
         for layer in &manifest.layers {
+            // Engines tell zstd, for which docker's archives have no name, by its first bytes.
             let end = if layer.media_type.ends_with("gzip") { ".tar.gz" } else { ".tar" };
             let name = format!("{}{end}", layer.digest.hex());
             members.blob(&name, layer, blobs)?;
@@ -158,9 +174,9 @@ impl<'a> Members<'a> {
         if !self.written.insert(name.to_owned()) {
             return Ok(());
         }
-        let mut reader = base::Hashing::new(blobs.open(&part.digest)?);
+        let mut reader = BufReader::with_capacity(layout::BUFFER, Hashing::new(blobs.open(&part.digest)?));
         self.append(name, part.size, &mut reader)?;
-        let (_, actual, _): (_, Digest, _) = reader.finish();
+        let (_, actual, _) = reader.into_inner().finish();
         if actual == part.digest { Ok(()) } else { Err(OciError::Changed { expected: part.digest, actual }) }
     }
 

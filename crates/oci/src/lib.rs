@@ -16,8 +16,9 @@ pub mod remote;
 mod time;
 pub mod tree;
 mod validate;
+mod written;
 
-pub use archive::{Format, UnknownFormat, write};
+pub use archive::{Format, UnknownFormat, rewrite, write};
 pub use blobs::{Blobs, closure};
 pub use config::{Config, Empty, Execution, History, RootFs};
 pub use descriptor::{Descriptor, Platform};
@@ -29,3 +30,4 @@ pub use manifest::Manifest;
 pub use read::{Source, manifests};
 pub use time::rfc3339;
 pub use validate::{Finding, validate};
+pub use written::Written;

@@ -165,7 +165,12 @@ fn docker(path: &Path, named: &BTreeMap<String, (u64, u64)>, images: &[DockerIma
     let mut manifests = Vec::new();
     for image in images {
         let config = describe(&image.config, &|_| media::CONFIG)?;
-        let layer = |start: &[u8]| if start == [0x1f, 0x8b] { media::LAYER_GZIP } else { media::LAYER_TAR };
+        let layer = |start: &[u8]| match start {
+            [0x1f, 0x8b] => media::LAYER_GZIP,
+            // The first half of a frame's magic number (RFC 8878 §3.1.1); no tar of a file system begins with `(` and 0xb5.
+            [0x28, 0xb5] => media::LAYER_ZSTD,
+            _ => media::LAYER_TAR,
+        };
         let layers = image.layers.iter().map(|name| describe(name, &layer)).collect::<Result<_, _>>()?;
         let bytes = Manifest::new(config, layers, BTreeMap::new()).to_bytes();
         let mut descriptor = Descriptor::of(media::MANIFEST, &bytes);

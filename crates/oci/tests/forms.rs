@@ -7,7 +7,7 @@ mod common;
 use base::tree::Kind;
 use common::two_layers;
 use fs_err as fs;
-use oci::{Blobs as _, Format, Manifest, OciError, Source, Tagged, inspect, tree, validate, write};
+use oci::{Blobs as _, Format, Manifest, OciError, Source, Tagged, Written, inspect, rewrite, tree, validate, write};
 
 fn tagged(descriptor: oci::Descriptor) -> [Tagged; 1] {
     [Tagged { descriptor, name: "demo".into(), tag: "latest".into() }]
@@ -73,6 +73,62 @@ fn a_wrong_blob_is_never_written() {
         assert!(matches!(error, OciError::Changed { expected, .. } if expected == layer.digest), "{name}: {error}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_there_still_is_left_as_it_is() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (first, other) = (
+        common::image(&[vec![common::file("a", "1")], vec![common::file("b", "2")]]),
+        common::image(&[vec![common::file("a", "1")], vec![common::file("c", "3")]]),
+    );
+    let layers = |(blobs, index): &(common::Memory, oci::Descriptor)| {
+        let manifest = oci::Index::read(blobs, index).unwrap().manifests.remove(0);
+        Manifest::read(blobs, &manifest).unwrap().layers
+    };
+    let (shared, gone) = (layers(&first)[0].digest, layers(&first)[1].digest);
+    for (name, format) in Format::ALL {
+        let place = dir.path().join(name);
+        let inode = |path: &std::path::Path| fs::metadata(path).unwrap().ino();
+        let write = |image: &(common::Memory, oci::Descriptor), before: &Written| {
+            rewrite(format, &place, &tagged(image.1.clone()), &image.0, before).unwrap()
+        };
+        let sound = || validate(&Source::open(&place).unwrap(), &Source::open(&place).unwrap().index().manifests).unwrap();
+        let looked_at = if format == Format::Layout { place.join("blobs/sha256").join(shared.hex()) } else { place.clone() };
+
+        let written = write(&first, &Written::default());
+        let at_first = inode(&looked_at);
+        assert_eq!(write(&first, &written), written, "{name}: nothing to do");
+        assert_eq!(inode(&looked_at), at_first, "{name}");
+
+        let now = write(&other, &written);
+        assert_ne!(now, written);
+        assert_eq!(inode(&looked_at) == at_first, format == Format::Layout, "{name}: a layout keeps its blobs, an archive is new");
+        assert!(format != Format::Layout || !place.join("blobs/sha256").join(gone.hex()).exists(), "what nothing leads to is removed");
+        assert_eq!(sound(), [], "{name}");
+
+        let length = fs::metadata(&looked_at).unwrap().len();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&looked_at, vec![0; usize::try_from(length).unwrap()]).unwrap();
+        write(&other, &now);
+        assert_eq!(sound(), [], "{name}: what someone changed is written again");
+    }
+}
+
+#[test]
+fn an_error_leaves_the_layout_that_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (blobs, index) = common::image(&[vec![common::file("a", "1")]]);
+    let place = dir.path().join("out");
+    write(Format::Layout, &place, &tagged(index), &blobs).unwrap();
+    let (mut other, index) = common::image(&[vec![common::file("a", "1")], vec![common::file("b", "2")]]);
+    let manifest = oci::Index::read(&other, &index).unwrap().manifests.remove(0);
+    let broken = Manifest::read(&other, &manifest).unwrap().layers.remove(1).digest;
+    other.0.insert(broken, b"others".to_vec());
+    assert!(matches!(write(Format::Layout, &place, &tagged(index), &other), Err(OciError::Changed { .. })));
+    let source = Source::open(&place).unwrap();
+    assert_eq!(validate(&source, &source.index().manifests).unwrap(), []);
 }
 
 #[test]

@@ -235,6 +235,18 @@ impl Drop for Waiting {
 }
 
 impl Package {
+    /// Keeps the package in the store, without its signature, under its content digest.
+    pub fn keep(&self, store: &Store) -> Result<(), PackageError> {
+        let keep = || -> Result<(), Problem> {
+            let mut file = fs::File::open(&self.path).map_err(doing("opening a package"))?;
+            io::Seek::seek(&mut file, io::SeekFrom::Start(self.layout.control.start)).map_err(doing("reading a package"))?;
+            let mut blob = store.blob_writer().map_err(Problem::Store)?;
+            io::copy(&mut file, &mut blob).map_err(doing("keeping a package"))?;
+            blob.finish_expecting(&self.content, &self.record.info.identity()).map(drop).map_err(Problem::Store)
+        };
+        keep().map_err(|problem| self.error(problem))
+    }
+
     /// Writes the package with a signature of `key` before it, and returns digest and length of what was written.
     pub fn write_signed(&self, key: &Named<PrivateKey>, out: &mut dyn Write) -> Result<(Digest, u64), PackageError> {
         let write = || -> Result<(Digest, u64), Problem> {

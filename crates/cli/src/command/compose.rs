@@ -2,29 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
+use apk::Record;
 use apk::solve::{Policy, Repository};
-use base::{Arch, Dependency};
+use base::{Arch, Dependency, Digest, Store};
 use build::Builder;
-use build::provenance::{Composition, seconds};
+use build::provenance::{Composition, Host as _, seconds};
 use image::{Composed, Lock};
-use oci::{Descriptor, Format, Tagged};
+use oci::{Descriptor, Format, Tagged, Written as Noted};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use spec::image::{Config, Includes};
 
 use crate::args::Global;
 use crate::failure::{Failure, Message, with_usual_hints};
 use crate::printer::{Printer, size};
+use crate::repository::RepositoryArgs;
 use crate::workshop::{FetchArgs, Workshop};
 
 /// Compose an image from packages.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Packages that are not built yet are built first.
+Packages that are not built yet are built first. With --repository they are taken from there instead.
 
 Examples:
   undistro compose nginx -o ./out                                    an OCI layout
   undistro compose nginx -o nginx.tar --format docker-archive        for docker load
-  undistro compose ./my-image.yaml -o ./out                          a definition of your own")]
+  undistro compose ./my-image.yaml -o ./out                          a definition of your own
+  undistro compose nginx -o ./out --repository ./repo --key me.rsa.pub   of packages that are there already")]
 pub(crate) struct Args {
     /// An image of the distribution, or the file of a definition.
     image: String,
@@ -40,6 +44,8 @@ pub(crate) struct Args {
     /// The tag in the image's index.
     #[arg(long, default_value = "latest")]
     tag: String,
+    #[command(flatten)]
+    repository: RepositoryArgs,
     #[command(flatten)]
     fetch: FetchArgs,
 }
@@ -63,14 +69,43 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
             Message::text(format!("{} is not made for {arch}", path.display())).hint("add the architecture to `archs`"),
         ));
     }
-    let Made { lock, composed, index } = workshop.with_builder(|builder| make(builder, &name, &path, &config, &workshop, printer))?;
+    let Made { lock, composed, index } = if args.repository.is_empty() {
+        workshop.with_builder(|builder| make(builder, &name, &path, &config, &workshop, printer))?
+    } else {
+        let repositories = args.repository.load(arch)?;
+        let lock = lock(&config, &repositories.records(), arch)?;
+        repositories.bring(&lock, &workshop.store)?;
+        put_together(lock, &name, &path, &config, &workshop)?
+    };
     let tagged = Tagged { descriptor: index.clone(), name: args.name.clone().unwrap_or(name), tag: args.tag.clone() };
-    oci::write(args.format, &args.output, &[tagged], &workshop.store)
-        .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
+    write(args, &[tagged], &workshop)?;
     let bytes = composed.layers.iter().map(|layer| layer.descriptor.size).sum();
     printer.json(&Written { output: &args.output, digest: index.digest, size: bytes, lock: &lock, sbom: composed.sbom });
     printer.line(format!("{}  {}  {}, {} packages", args.output.display(), index.digest, size(bytes), lock.packages.len()));
     Ok(())
+}
+
+/// The kind of record that tells what was written to a path.
+const WRITTEN: &str = "written";
+
+/// Writes the image; of what the last run wrote to the same place, what is there still is left as it is.
+fn write(args: &Args, images: &[Tagged], workshop: &Workshop) -> Result<(), Failure> {
+    let store = &workshop.store;
+    let place = std::path::absolute(&args.output).map_err(|error| Failure::fault(&error))?;
+    let key = Digest::of(place.as_os_str().as_encoded_bytes());
+    // A note that can not be read is as good as none: all is written again.
+    let before = store.record::<Noted>(WRITTEN, &key).ok().flatten().unwrap_or_default();
+    let now = oci::rewrite(args.format, &args.output, images, store, &before)
+        .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
+    note(store, WRITTEN, &key, &now)
+}
+
+/// Records what is not recorded yet; writing it again would cost a flush of the disk.
+fn note<T: Serialize + DeserializeOwned + PartialEq>(store: &Store, kind: &str, key: &Digest, value: &T) -> Result<(), Failure> {
+    if store.record::<T>(kind, key).ok().flatten().as_ref() == Some(value) {
+        return Ok(());
+    }
+    store.put_record(kind, key, value).map_err(|error| Failure::fault(&error))
 }
 
 /// An image that was composed, in the store.
@@ -91,16 +126,26 @@ pub(crate) fn make(
     printer: &Printer,
 ) -> Result<Made, Failure> {
     let report = super::build::build(builder, &wanted(config)?, printer)?;
-    let started = builder.host.now();
     let records: Vec<_> = report.packages().cloned().collect();
+    put_together(lock(config, &[&records], workshop.distro.arch)?, name, path, config, workshop)
+}
+
+/// Chooses the packages of an image.
+fn lock(config: &Config, records: &[&[Record]], arch: Arch) -> Result<Lock, Failure> {
+    let repositories: Vec<_> = records.iter().map(|records| Repository::new(records)).collect();
+    image::lock(config, &repositories, arch, Policy::Apk).map_err(|error| Failure::input(&error))
+}
+
+/// Composes an image of packages that the store has; notes its SBOM and how it came to be.
+fn put_together(lock: Lock, name: &str, path: &Path, config: &Config, workshop: &Workshop) -> Result<Made, Failure> {
+    let started = workshop.host.now();
     let (store, distro) = (&workshop.store, &workshop.distro);
-    let lock = image::lock(config, &[Repository::new(&records)], distro.arch, Policy::Apk).map_err(|error| Failure::input(&error))?;
     let told = |error: image::ImageError| Failure::Input(with_usual_hints(Message::of(&error), &error));
     let composed = image::compose(store, name, &lock, config, &distro.settings, &workshop.progress).map_err(told)?;
     let index = image::index(store, std::slice::from_ref(&composed)).map_err(told)?;
     store.name(&format!("image {name} for {}", workshop.distro.arch), &index.digest).map_err(|error| Failure::fault(&error))?;
     for digest in [index.digest, composed.manifest.digest] {
-        store.put_record(SBOM, &digest, &composed.sbom).map_err(|error| Failure::fault(&error))?;
+        note(store, SBOM, &digest, &composed.sbom)?;
     }
     let text = spec::package::read_text(path).map_err(|error| Failure::input(&error))?;
     let below = path.strip_prefix(&distro.folder).ok().or_else(|| path.file_name().map(Path::new)).unwrap_or(path);
@@ -112,9 +157,9 @@ pub(crate) fn make(
         composed: &composed,
         index: index.digest,
         started: seconds(started),
-        checkout: builder.host.checkout(&distro.folder),
+        checkout: workshop.host.checkout(&distro.folder),
     };
-    build::provenance::image(composition, builder.host, store).map_err(|error| Failure::fault(&error))?;
+    build::provenance::image(composition, &workshop.host, store).map_err(|error| Failure::fault(&error))?;
     Ok(Made { lock, composed, index })
 }
 

@@ -43,6 +43,7 @@ pub(crate) mod tree;
 pub(crate) mod trust;
 pub(crate) mod verify;
 
+pub(crate) use apk::keys::KeyArgs;
 pub(crate) use build::build;
 pub(crate) use compose::{images, make};
 pub(crate) use pull::fetch;

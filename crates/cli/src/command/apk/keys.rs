@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Options of verbs that verify.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct KeyArgs {
+pub(crate) struct KeyArgs {
     /// A public key to trust; its file name is the name that signatures give. May be given more than once.
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
@@ -24,12 +24,12 @@ pub(super) struct KeyArgs {
 
 impl KeyArgs {
     /// Whether no key was named.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.keys_dir.is_empty()
     }
 
     /// Reads the keys.
-    pub(super) fn keyring(&self) -> Result<Keyring, Failure> {
+    pub(crate) fn keyring(&self) -> Result<Keyring, Failure> {
         let mut keys = Vec::new();
         for dir in &self.keys_dir {
             let files = fs_err::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
@@ -43,7 +43,7 @@ impl KeyArgs {
     }
 
     /// What of signatures over SHA-1.
-    pub(super) fn sha1(&self) -> Sha1 {
+    pub(crate) fn sha1(&self) -> Sha1 {
         if self.allow_sha1 { Sha1::AcceptLegacy } else { Sha1::Refuse }
     }
 }

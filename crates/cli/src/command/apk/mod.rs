@@ -2,7 +2,7 @@
 
 mod files;
 mod info;
-mod keys;
+pub(crate) mod keys;
 mod sign;
 mod solve;
 mod verify;
