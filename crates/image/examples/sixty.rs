@@ -63,7 +63,12 @@ impl Made {
                 }
                 // As machine code is: few operations, small numbers, runs of zeros and addresses near each other.
                 5..=8 => {
-                    self.ready.extend_from_slice(&[0x48, 0x8b, [0x45, 0x05, 0x4d, 0xc7][(number % 4) as usize], (number >> 8) as u8 & 0x3f]);
+                    self.ready.extend_from_slice(&[
+                        0x48,
+                        0x8b,
+                        [0x45, 0x05, 0x4d, 0xc7][(number % 4) as usize],
+                        (number >> 8) as u8 & 0x3f,
+                    ]);
                     self.ready.extend_from_slice(&(((number >> 16) & 0xffff) as u32).to_le_bytes());
                     let zeros = if number % 23 == 0 { 24 } else { 0 };
                     self.ready.resize(self.ready.len() + zeros, 0);
