@@ -70,7 +70,7 @@ impl Made {
                         (number >> 8) as u8 & 0x3f,
                     ]);
                     self.ready.extend_from_slice(&(((number >> 16) & 0xffff) as u32).to_le_bytes());
-                    let zeros = if number % 23 == 0 { 24 } else { 0 };
+                    let zeros = if number.is_multiple_of(23) { 24 } else { 0 };
                     self.ready.resize(self.ready.len() + zeros, 0);
                 }
                 // What is compressed already.
@@ -99,9 +99,9 @@ fn package(store: &Store, place: u64, bytes: u64, changed: u64) -> Package {
     let info = Info::new(name.parse().unwrap(), format!("1.0-r{changed}").parse().unwrap(), "x86_64");
     // Changed packages are the youngest, as they are in life.
     let age = if changed == 0 { place } else { PACKAGES + changed };
-    let build_time = Some(TIME + i64::try_from(age).unwrap() * 86_400);
+    let time = TIME + i64::try_from(age).unwrap() * 86_400;
     let info = Info {
-        build_time,
+        build_time: Some(time),
         origin: Some(format!("bench{:02}", place / 3 * 3).parse().unwrap()),
         license: "MIT".to_owned(),
         description: format!("Made up, number {place}"),
@@ -140,7 +140,7 @@ fn package(store: &Store, place: u64, bytes: u64, changed: u64) -> Package {
             None => Box::new(io::Cursor::new(small[&entry.path].clone())),
         })
     };
-    apk::package::store_package(store, &drafted.info, &BTreeMap::new(), &entries, &mut open, build_time.unwrap()).unwrap()
+    apk::package::store_package(store, &drafted.info, &BTreeMap::new(), &entries, &mut open, time).unwrap()
 }
 
 fn main() {
