@@ -218,7 +218,7 @@ fn parts(store: &Store) -> Vec<(Digest, Digest)> {
     let records = fs_err::read_dir(store.root().join("records/layer-part")).unwrap();
     let read = |entry: std::io::Result<fs_err::DirEntry>| {
         let record: serde_json::Value = serde_json::from_slice(&fs_err::read(entry.unwrap().path()).unwrap()).unwrap();
-        let digest = |piece: &str| record[piece]["digest"].as_str().unwrap().parse().unwrap();
+        let digest = |piece: &str| record["value"][piece]["digest"].as_str().unwrap().parse().unwrap();
         (digest("raw"), digest("packed"))
     };
     records.map(read).collect()

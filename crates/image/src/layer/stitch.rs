@@ -119,7 +119,7 @@ fn raw(store: &Store, front: &Made, parts: &[Kept], end: &Made, compression: Com
     hashing.write_all(&front.raw).map_err(ImageError::Layer)?;
     for (place, part) in parts.iter().enumerate() {
         match store.open_blob(&part.raw.digest) {
-            Err(StoreError::Missing { .. }) => {
+            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => {
                 let packed = BufReader::with_capacity(BUFFER, open(store, &part.packed, place)?);
                 let unpacked = unpack(compression, packed).map_err(|_| Stop::Damaged(place))?;
                 copy(unpacked, &part.raw, &mut hashing, place)?;
@@ -134,7 +134,7 @@ fn raw(store: &Store, front: &Made, parts: &[Kept], end: &Made, compression: Com
 
 fn open(store: &Store, piece: &Piece, place: usize) -> Result<fs::File, Stop> {
     store.open_blob(&piece.digest).map_err(|error| match error {
-        StoreError::Missing { .. } => Stop::Damaged(place),
+        StoreError::Missing { .. } | StoreError::Damaged { .. } => Stop::Damaged(place),
         other => other.into(),
     })
 }
