@@ -7,8 +7,8 @@ use base::{Arch, Dependency};
 
 use super::command::words;
 use super::{
-    BaseImage, Certificates, Compression, Config, Contents, ContentsDocument, Entrypoint, EntrypointDocument, Format, Image, ImageDocument, Key,
-    Layering, accounts, merge, paths,
+    BaseImage, Certificates, Compression, Config, Contents, ContentsDocument, Entrypoint, EntrypointDocument, Format, Image, ImageDocument,
+    Key, Layering, accounts, merge, paths,
 };
 use crate::diagnostic::Source;
 use crate::evaluate::known_archs;
