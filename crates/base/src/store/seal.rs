@@ -156,15 +156,21 @@ fn hash_at(parent: &OwnedFd, name: &CString, path: &str) -> io::Result<Digest> {
 
 type Each<'a> = dyn FnMut(&[u8], &OwnedFd, &CString, &Stat) -> io::Result<()> + 'a;
 
+/// What is read of a directory at once; most have fewer entries than this holds.
+const LISTING: usize = 16 << 10;
+
 /// Calls `each` for every entry below `dir`, in order of names: its path, the directory that holds it, its name, its status.
 fn walk(dir: &Path, each: &mut Each<'_>) -> io::Result<()> {
-    walk_in(open_dir(rustix::fs::CWD, dir)?, &mut Vec::new(), each)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))
+    let mut buffer = Vec::with_capacity(LISTING);
+    let walked = open_dir(rustix::fs::CWD, dir).and_then(|top| walk_in(top, &mut Vec::new(), &mut buffer, each));
+    walked.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))
 }
 
-fn walk_in(dir: OwnedFd, below: &mut Vec<u8>, each: &mut Each<'_>) -> io::Result<()> {
+fn walk_in(dir: OwnedFd, below: &mut Vec<u8>, buffer: &mut Vec<u8>, each: &mut Each<'_>) -> io::Result<()> {
     let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(&dir)? {
+    // Not `rustix::fs::Dir`, which opens each directory a second time.
+    let mut listing = rustix::fs::RawDir::new(&dir, buffer.spare_capacity_mut());
+    while let Some(entry) = listing.next() {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(entry.file_name().to_owned());
@@ -180,7 +186,7 @@ fn walk_in(dir: OwnedFd, below: &mut Vec<u8>, each: &mut Each<'_>) -> io::Result
         let stat = rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         each(below, &dir, &name, &stat)?;
         if FileType::from_raw_mode(stat.st_mode).is_dir() {
-            walk_in(open_dir(&dir, &name)?, below, each)?;
+            walk_in(open_dir(&dir, &name)?, below, buffer, each)?;
         }
         below.truncate(length);
     }
