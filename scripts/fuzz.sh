@@ -57,14 +57,15 @@ FUZZ_SAMPLES=$WORK/samples "$WORK/fuzz" 2>/dev/null
 # statistic NAME FILE: a number that libFuzzer prints at the end.
 statistic() { sed -n "s/^stat::$1: *//p" "$2" | tail -n 1; }
 
-# one TARGET: runs it; a line says what was done. Memory beyond 1 GiB, 20 s for one input, or a panic is a finding.
+# one TARGET: runs it; a line says what was done. Memory beyond 1 GiB, a minute for one input, or a panic is a finding; a long run may
+# be one that gets what is left of a processor, and the clock goes on meanwhile.
 one() {
     local name=$1 log=$WORK/logs/$1.log result=clean
     mkdir -p "$WORK/$name"
     # `times` in a subshell of its own counts the fuzzer alone.
     (
         code=0
-        FUZZ_TARGET=$name "$WORK/fuzz" "$WORK/$name" "$WORK/samples/$name" -max_total_time="$SECONDS_EACH" -timeout=20 \
+        FUZZ_TARGET=$name "$WORK/fuzz" "$WORK/$name" "$WORK/samples/$name" -max_total_time="$SECONDS_EACH" -timeout="${CPU:-60}" \
             -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 -artifact_prefix="$WORK/found/$name-" >"$log" 2>&1 || code=$?
         times >"$log.times"
         exit $code

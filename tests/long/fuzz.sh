@@ -14,11 +14,11 @@ report() {
         name=$(basename "$spent") log=$WORK/logs/$(basename "$spent").log
         {
             echo "target:           $name"
-            echo "processor time:   $(awk '{ printf "%.0f", $1 }' "$spent") s"
+            echo "processor time:   $(awk '{ printf "%.0f", $1 }' "$spent") s of the ${UNDISTRO_FUZZ_CPU:-600} s that are asked for"
             echo "inputs:           $(awk '{ print $2 }' "$spent")"
             echo "coverage:         $(grep -ao 'cov: [0-9]* ft: [0-9]*' "$log" | tail -n 1) (edges, features)"
             echo "corpus:           $(find "$WORK/$name" -type f | wc -l) inputs"
-            echo "findings:         $(find "$WORK/found" -name "$name-*" | wc -l)"
+            echo "findings:         $(find "$WORK/found" -name "$name-*" | wc -l) open, $(find "fuzz/regressions/$name" -type f 2>/dev/null | wc -l) mended"
             echo "last turn:        $(grep -a '^Done' "$log" | tail -n 1)"
         } >"docs/evidence/fuzz-$name.log"
     done

@@ -23,9 +23,11 @@ pub fn format(language: Language, text: &str) -> Result<String, Diagnostics> {
         Language::Image => crate::image::ImageDocument::shape(),
         Language::Distro => crate::distro::Document::shape(),
     };
-    let formatted = write::Writer::new(text, &node).document(&node, shape)?;
-    // A formatter must not change what a file says: whatever it can not handle shows here.
-    let same = compose(&formatted, &mut diagnostics).is_some_and(|after| says_the_same(&node, &after));
+    let write = |text: &str, node: &Node| write::Writer::new(text, node).document(node, shape);
+    let formatted = write(text, &node)?;
+    // A formatter must not change what a file says, and settles at once: whatever it can not handle shows here.
+    let settles = |after: &Node| write(&formatted, after).is_ok_and(|again| again == formatted);
+    let same = compose(&formatted, &mut diagnostics).is_some_and(|after| says_the_same(&node, &after) && settles(&after));
     if same && diagnostics.is_empty() {
         return Ok(formatted);
     }

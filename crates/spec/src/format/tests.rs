@@ -102,3 +102,12 @@ fn single_lines_stay_together_and_sections_apart() {
     assert!(once.starts_with("name: a\nid: a\nversion-id: \"1\"\n\narchs:\n  - x86_64\n\n"), "{once}");
     assert_eq!(format(Language::Distro, &once).ok().as_deref(), Some(once.as_str()));
 }
+
+#[test]
+fn what_would_not_settle_is_left_as_it_is() {
+    // Found by fuzzing: YAML ends a line at a lone carriage return, too.
+    let text = "# a\r# b:\n  - runs: |\n      x\n\nneeds:\nuns:  y\n";
+    if let Ok(once) = format(Language::Pipeline, text) {
+        assert_eq!(format(Language::Pipeline, &once).ok(), Some(once));
+    }
+}
