@@ -1,5 +1,10 @@
 //! Who may do what: the seam for logins and rules.
 
+mod guard;
+mod passwords;
+mod rules;
+mod tokens;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -7,6 +12,11 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 
 use crate::Name;
+
+pub use guard::Guard;
+pub use passwords::{Passwords, PasswordsError};
+pub use rules::{Rule, RuleError, Rules, Who};
+pub use tokens::{Claims, Grant, KeyError, TokenError, Tokens};
 
 /// What a request wants to do to a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +53,22 @@ pub enum Decision {
     Deny,
 }
 
+/// What became of the wish for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Issued {
+    /// There are no tokens here.
+    Unknown,
+    /// A token.
+    Given {
+        /// It.
+        token: String,
+        /// For how many seconds it counts.
+        seconds: u64,
+    },
+    /// Say first who you are; the value of `WWW-Authenticate`.
+    Refused(HeaderValue),
+}
+
 /// Decides about requests.
 ///
 /// It is asked in one place, before anything else looks at the request, once for each repository that a request
@@ -50,6 +76,11 @@ pub enum Decision {
 pub trait Access: Send + Sync + fmt::Debug {
     /// Decides whether `caller` may do `action` to `repository`; `None` for what is about no repository.
     fn decide<'a>(&'a self, caller: &'a Caller<'a>, action: Action, repository: Option<&'a Name>) -> BoxFuture<'a, Decision>;
+
+    /// Gives a token for what `query` asks for, where there are any (distribution's token specification).
+    fn token<'a>(&'a self, _caller: &'a Caller<'a>, _query: Option<&'a str>) -> BoxFuture<'a, Issued> {
+        Box::pin(std::future::ready(Issued::Unknown))
+    }
 }
 
 /// Everyone may do everything.

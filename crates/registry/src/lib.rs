@@ -16,8 +16,9 @@ mod registry;
 mod route;
 pub mod serve;
 mod store;
+pub mod tls;
 
-pub use access::{Access, Action, Caller, Decision, Open};
+pub use access::{Access, Action, Caller, Decision, Issued, Open};
 pub use body::Body;
 pub use digest::{Algorithm, Digest, DigestError, Mismatch};
 pub use error::Refusal;

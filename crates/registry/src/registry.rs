@@ -65,6 +65,10 @@ impl Registry {
     {
         let (parts, body) = request.into_parts();
         let answer = match Route::parse(parts.uri.path()) {
+            Err(_) if parts.uri.path() == "/token" => {
+                let caller = Caller { headers: &parts.headers, address };
+                self.give_token(&parts.method, &caller, parts.uri.query()).await
+            }
             Ok(route) => {
                 let caller = Caller { headers: &parts.headers, address };
                 let query = Query::new(parts.uri.query());
@@ -100,6 +104,11 @@ impl Registry {
             (Route::Tags(name), _) => self.tags(asked, name).await,
             (Route::Referrers(name, subject), _) => self.referrers(asked, name, subject).await,
         }
+    }
+
+    /// Who gives tokens, and decides about requests.
+    pub(crate) fn access(&self) -> &dyn Access {
+        &*self.access
     }
 
     /// The one place where access is decided.

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::Registry;
 
@@ -21,9 +22,17 @@ const HEAD_BYTES: usize = 64 << 10;
 /// How long answers that are on their way may take when the server ends.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
 
-/// Answers connections of `listener` until `stop` is there; then takes no new ones, and ends when those on their way
+/// How long the greetings of TLS may take.
+const GREETING_TIME: Duration = Duration::from_secs(10);
+
+/// Answers connections of `listener`, in TLS where there is `tls`, until `stop` is there; then takes no new ones, and ends when those on their way
 /// have ended, or after a while.
-pub async fn serve(registry: Arc<Registry>, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    registry: Arc<Registry>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).pipeline_flush(true);
@@ -49,9 +58,17 @@ pub async fn serve(registry: Arc<Registry>, listener: TcpListener, stop: impl Fu
             let registry = registry.clone();
             async move { Ok::<_, std::convert::Infallible>(registry.respond(request, Some(address)).await) }
         });
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = match tls {
+                None => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
+                Some(tls) => match tokio::time::timeout(GREETING_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => watcher.watch(server.serve_connection(TokioIo::new(stream), service)).await,
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(slow) => Err(slow.into()),
+                },
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, %address, "a connection broke off");
             }
         });

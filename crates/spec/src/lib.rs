@@ -9,6 +9,7 @@
 //! Every mistake is collected: see [`Diagnostics`].
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod builtin;
 mod condition;
 mod diagnostic;

@@ -3,4 +3,5 @@
 mod blobs;
 mod lists;
 mod manifests;
+mod tokens;
 mod uploads;
