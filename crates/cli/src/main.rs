@@ -8,6 +8,7 @@ mod command;
 mod definitions;
 mod environment;
 mod failure;
+mod guard;
 mod host;
 mod images;
 mod nearest;

@@ -1,13 +1,15 @@
 //! `undistro serve`: the registry.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use registry::{Limits, Open, Registry, Store};
+use registry::{Limits, Registry, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Global;
 use crate::failure::{Failure, Message};
+use crate::guard;
 use crate::printer::Printer;
 use crate::project;
 
@@ -23,6 +25,15 @@ pub(crate) struct Args {
     /// The address to listen on; port 0 takes a free one. The address is printed when connections are taken.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     listen: String,
+    /// Who may do what: users, tokens, rules (docs/registry-access.md) [default: everyone may do everything].
+    #[arg(long, value_name = "FILE")]
+    access: Option<PathBuf>,
+    /// Speak TLS with this chain of certificates, PEM; read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
@@ -44,7 +55,11 @@ pub(crate) async fn open(global: &Global) -> Result<Store, Failure> {
 }
 
 async fn serve(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let registry = Arc::new(Registry::new(open(global).await?, Box::new(Open), Limits::default()));
+    let tls = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
+    let tls =
+        tls.map(|(certificate, key)| registry::tls::acceptor(certificate, key)).transpose().map_err(|error| Failure::input(&error))?;
+    let access = guard::open(args.access.as_deref(), tls.is_some())?;
+    let registry = Arc::new(Registry::new(open(global).await?, access, Limits::default()));
     let listener = TcpListener::bind(&args.listen).await.map_err(|error| {
         let mut message = Message::of(&error);
         message.chain.insert(0, format!("{} can not be listened on", args.listen));
@@ -52,8 +67,8 @@ async fn serve(args: &Args, global: &Global, printer: &Printer) -> Result<(), Fa
     })?;
     let address = listener.local_addr().map_err(|error| Failure::fault(&error))?;
     printer.json(&serde_json::json!({ "listen": address.to_string() }));
-    printer.line(format!("http://{address}"));
-    registry::serve::serve(registry, listener, asked_to_stop()?).await.map_err(|error| Failure::fault(&error))
+    printer.line(format!("{}://{address}", if tls.is_some() { "https" } else { "http" }));
+    registry::serve::serve(registry, listener, tls, asked_to_stop()?).await.map_err(|error| Failure::fault(&error))
 }
 
 /// Ends when the process is asked to: Ctrl-C, or the SIGTERM of a service manager.
