@@ -116,8 +116,11 @@ fn ring(key: &VerifyingKey) -> Ring {
     Ring::new(vec![RingKey { name: "the key".into(), key: key.clone(), period: Period::default() }])
 }
 
+/// Bundles with the names of the manifests that hold them.
+type Bundles = Vec<(String, Vec<u8>)>;
+
 /// Returns what an image is, and the bundles beside it with their names.
-pub(crate) fn find(name: &str, args: &RegistryArgs) -> Result<(About, Vec<(String, Vec<u8>)>), Failure> {
+pub(crate) fn find(name: &str, args: &RegistryArgs) -> Result<(About, Bundles), Failure> {
     let reference: Reference = remote::reference(name)?;
     let client = args.client()?;
     let remote = remote::open(&client, &reference)?;

@@ -1,6 +1,6 @@
 //! `undistro log`: begin, show and audit a transparency log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attest::log::entry::Entry;
 use attest::log::{Checkpoint, Folder, Log, LogKey, audit, entry_at, published};
@@ -102,7 +102,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
 }
 
-fn show(folder: &PathBuf, key: &PathBuf, entry: Option<u64>, printer: &Printer) -> Result<(), Failure> {
+fn show(folder: &Path, key: &Path, entry: Option<u64>, printer: &Printer) -> Result<(), Failure> {
     let failed = |error| log_failure(folder, &error);
     let storage = Folder::new(folder);
     let key = LogKey::new(checkpoint(&storage)?.origin, secret::public_key(key)?);
@@ -123,7 +123,7 @@ fn show(folder: &PathBuf, key: &PathBuf, entry: Option<u64>, printer: &Printer) 
     Ok(())
 }
 
-fn check(folder: &PathBuf, key: &PathBuf, global: &Global, printer: &Printer) -> Result<(), Failure> {
+fn check(folder: &Path, key: &Path, global: &Global, printer: &Printer) -> Result<(), Failure> {
     let storage = Folder::new(folder);
     let key = LogKey::new(checkpoint(&storage)?.origin, secret::public_key(key)?);
     let known = seen(global, [key.origin()].into_iter())?;
