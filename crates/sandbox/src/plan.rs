@@ -146,6 +146,9 @@ pub struct Limits {
     /// CPUs that the command may run on, and that `nproc` counts: the first ones of the caller's. More than there are
     /// is all. A program can ask for the others back, and `/proc/cpuinfo` shows them: it is for comparing builds.
     pub cpus: Option<usize>,
+    /// How many of the caller's CPUs are passed by before the first of those; counted round.
+    #[serde(default)]
+    pub first_cpu: usize,
     /// CPU seconds of one process.
     pub cpu_seconds: Option<u64>,
     /// Time from start to end; then everything is killed.
@@ -162,6 +165,7 @@ impl Default for Limits {
             // The largest file that a build is known to make (a debug archive of a browser) is below 20 GB.
             file_size: 64 << 30,
             cpus: None,
+            first_cpu: 0,
             cpu_seconds: None,
             wall: None,
         }

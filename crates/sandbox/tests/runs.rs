@@ -148,6 +148,20 @@ fn the_number_of_cpus_can_be_smaller() {
 }
 
 #[test]
+fn the_first_cpu_is_counted_round() {
+    let scene = Scene::new();
+    let mut plan = scene.plan("grep Cpus_allowed_list /proc/self/status");
+    plan.limits.cpus = Some(1);
+    let all = std::thread::available_parallelism().unwrap().get();
+    let mut on = |first| {
+        plan.limits.first_cpu = first;
+        see(&plan).good().to_owned()
+    };
+    assert_eq!(on(0), on(all), "as many as there are is none");
+    assert!(all == 1 || on(0) != on(1));
+}
+
+#[test]
 fn the_loopback_works() {
     // A connection to a closed port is refused by someone; without a loopback it is unreachable.
     let seen = Scene::new().script("exec 3<>/dev/tcp/127.0.0.1/9");

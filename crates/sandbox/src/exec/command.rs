@@ -90,7 +90,7 @@ fn limit(limits: &Limits) -> Result<(), Failure> {
     set_limit(Resource::Nofile, "open files", limits.open_files)?;
     set_limit(Resource::Fsize, "file size", limits.file_size)?;
     if let Some(cpus) = limits.cpus {
-        use_cpus(cpus).during(Step::Limits, "CPUs")?;
+        use_cpus(cpus, limits.first_cpu).during(Step::Limits, "CPUs")?;
     }
     if let Some(seconds) = limits.cpu_seconds {
         set_limit(Resource::Cpu, "CPU time", seconds)?;
@@ -98,11 +98,13 @@ fn limit(limits: &Limits) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Keeps this process on the first `count` of its CPUs.
-fn use_cpus(count: usize) -> Result<(), Errno> {
+/// Keeps this process on `count` of its CPUs, from `first` on and round.
+fn use_cpus(count: usize, first: usize) -> Result<(), Errno> {
     let all = rustix::thread::sched_getaffinity(None)?;
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
     let mut few = CpuSet::new();
-    (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(count.max(1)).for_each(|cpu| few.set(cpu));
+    let skip = first % cpus.len().max(1);
+    cpus.iter().cycle().skip(skip).take(count.min(cpus.len()).max(1)).for_each(|cpu| few.set(*cpu));
     rustix::thread::sched_setaffinity(None, &few)
 }
 
