@@ -15,6 +15,6 @@ pub use arch::{Arch, UnknownArch};
 pub use dependency::{Constraint, Dependency, DependencyError, Operator};
 pub use digest::{Digest, DigestError, Hashing};
 pub use name::{NameError, PackageName};
-pub use report::{Finish, Kind as TaskKind, Reporter, Task};
+pub use report::{Finish, Kind as TaskKind, Overview, Reporter, Running, Task, Waiting};
 pub use store::{Store, StoreError};
 pub use version::{Version, VersionError};

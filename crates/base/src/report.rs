@@ -1,5 +1,7 @@
 //! Progress: libraries tell what they do, the caller draws it.
 
+use std::time::Duration;
+
 /// What sort of work a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -50,16 +52,57 @@ pub enum Finish {
     Failed,
 }
 
+/// How far a whole of many tasks is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// How many there are.
+    pub total: usize,
+    /// How many are done.
+    pub done: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// Those that run, the most urgent first.
+    pub running: Vec<Running>,
+    /// How many wait.
+    pub waiting: usize,
+    /// The most urgent of those.
+    pub next: Vec<Waiting>,
+    /// How long it all will take yet, as far as that can be known.
+    pub remaining: Option<Duration>,
+}
+
+/// One of many that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// What it is called.
+    pub name: String,
+    /// How long it took before.
+    pub expected: Option<Duration>,
+}
+
+/// One of many that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What it is called.
+    pub name: String,
+    /// What it waits for; nothing where it waits for room.
+    pub needs: Vec<String>,
+}
+
 /// Hears of progress. Every method does nothing unless it is written out.
 pub trait Reporter: Send + Sync {
     /// A task began.
     fn started(&self, _task: &Task) {}
     /// A task came on: `done` of `total` units (bytes for fetches, steps for builds).
     fn advanced(&self, _task: &Task, _done: u64, _total: Option<u64>) {}
+    /// A task comes to a step of this name.
+    fn step(&self, _task: &Task, _name: &str) {}
     /// A task printed a line, without its end.
     fn line(&self, _task: &Task, _line: &[u8]) {}
     /// A task ended.
     fn finished(&self, _task: &Task, _how: Finish) {}
+    /// Of many tasks, so many are done. Told now and then while they run.
+    fn overview(&self, _overview: &Overview) {}
     /// Something a person should know that stops nothing.
     fn warned(&self, _text: &str) {}
 }

@@ -211,7 +211,13 @@ impl Distro {
 
 fn package_folders(packages: &Path) -> Result<Vec<PathBuf>, DistroError> {
     let mut folders = Vec::new();
-    for entry in fs::read_dir(packages).map_err(DistroError::Io)? {
+    let entries = match fs::read_dir(packages) {
+        Ok(entries) => entries,
+        // A distribution of images alone has none; who asks for a package hears so.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(folders),
+        Err(error) => return Err(DistroError::Io(error)),
+    };
+    for entry in entries {
         let path = entry.map_err(DistroError::Io)?.path();
         if path.join("package.yaml").is_file() {
             folders.push(path);

@@ -20,6 +20,7 @@ use crate::lint::{self, Finding, Severity};
 use crate::output::{Output, OutputError};
 use crate::setcap::{self, SetCapError};
 use crate::sources;
+use crate::timeline::{Phase, Timeline};
 use crate::work::{Fetch, Job, Work};
 
 /// Why packages could not be made.
@@ -117,6 +118,8 @@ pub(crate) struct About<'a> {
     pub(crate) linked: &'a BTreeMap<PackageName, Vec<spdx::Linked>>,
     /// The files that hold licences, by their path in the workspace.
     pub(crate) licenses: &'a BTreeMap<String, String>,
+    /// Hears how long analysis takes.
+    pub(crate) timeline: &'a Timeline,
 }
 
 impl About<'_> {
@@ -206,7 +209,9 @@ fn open(tree: &Output, entry: &Entry) -> io::Result<Box<dyn Content>> {
 }
 
 fn emit_one(about: &About<'_>, product: &Product<'_>, tree: &Output, siblings: &Libraries, store: &Store) -> Result<Emitted, EmitError> {
+    let analysing = about.timeline.measure(about.recipe.name.as_str(), Phase::Analyse, product.name.as_str());
     let analysis = look(about.recipe, product, tree, siblings)?;
+    drop(analysing);
     let subject = lint::Subject { name: product.name.as_str(), entries: &tree.entries, elf: &analysis.elf };
     let findings = lint::lint(&subject, product.checks_disabled);
     let required: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Required).cloned().collect();

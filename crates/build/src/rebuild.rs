@@ -23,7 +23,9 @@ use crate::environment::Member;
 use crate::error::BuildError;
 use crate::provenance::{Host, ProvenanceError, kind, restore};
 use crate::reproduce::Variation;
+use crate::schedule::{Limits, OnFailure};
 use crate::seed::{self, Lock, Locked, Release, SeedError};
+use crate::timeline::Timeline;
 
 /// A package that was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -184,7 +186,21 @@ impl Rebuild<'_> {
         }
         let Workbench { store, fetcher, launcher, reporter, host, stop } = self.bench;
         let variation = &Variation::default();
-        let builder = Builder { distro: &distro, store, fetcher, launcher, seeds: &[], jobs: 1, reporter, host, variation, stop };
+        let (limits, on_failure, timeline) = (Limits::jobs(host.cpus()), OnFailure::Finish, &Timeline::default());
+        let builder = Builder {
+            distro: &distro,
+            store,
+            fetcher,
+            launcher,
+            seeds: &[],
+            limits,
+            on_failure,
+            timeline,
+            reporter,
+            host,
+            variation,
+            stop,
+        };
         let built = builder.build_in(&origin, environment)?;
         let mut packages: BTreeMap<String, (Option<Digest>, Option<Digest>)> = BTreeMap::new();
         for subject in &statement.subject {

@@ -1,7 +1,7 @@
 //! What definitions say they need of a machine, compared with the one that is there.
 //!
-//! A build gets all that its machine has; a definition can only say what is too little. Quantities are those of Kubernetes:
-//! `2`, `500m`, `16Gi`, `4G`.
+//! What is too little is told here; what runs beside what is decided by the schedule. Quantities are those of Kubernetes: `2`,
+//! `500m`, `16Gi`, `4G`.
 
 use spec::Recipe;
 use spec::recipe::Resources;
@@ -63,7 +63,7 @@ fn gibibytes(bytes: u64) -> String {
 }
 
 /// Reads a quantity, in thousandths.
-fn quantity(text: &str) -> Option<u64> {
+pub(crate) fn quantity(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let factor: u64 = match unit {

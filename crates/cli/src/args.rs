@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Diff(crate::command::diff::Args),
     /// Say which foreign packages a package descends from.
     Lineage(crate::command::lineage::Args),
+    /// Say what builds on what.
+    Graph(crate::command::graph::Args),
     /// Read definitions and list every mistake.
     Check(crate::command::check::Args),
     /// Print the evaluated form of a definition as JSON.

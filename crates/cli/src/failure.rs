@@ -65,6 +65,16 @@ impl Failure {
         Self::Fault(with_usual_hints(Message::of(error), error))
     }
 
+    /// Adds a way out, where a message is left to be told.
+    pub(crate) fn hint(&mut self, hint: &str) {
+        match self {
+            Self::No(message) | Self::Input(message) | Self::Fault(message) | Self::Interrupted(message) => {
+                message.hints.push(hint.to_owned());
+            }
+            Self::Said => {}
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::No(_) | Self::Said => 1,

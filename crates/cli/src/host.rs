@@ -76,10 +76,7 @@ impl Host for Local {
 
 /// What this machine has for builds that work below `store`.
 pub(crate) fn machine(store: &Path, cpus: usize) -> Machine {
-    let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    });
+    let memory = Some(crate::project::memory()).filter(|memory| *memory < u64::MAX);
     let disk = rustix::fs::statvfs(store).ok().map(|space| space.f_bavail.saturating_mul(space.f_frsize));
     Machine { cpus, memory, disk }
 }

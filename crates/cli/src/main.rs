@@ -22,6 +22,7 @@ mod replace;
 mod repository;
 mod secret;
 mod subject;
+mod timings;
 mod workshop;
 
 use std::process::ExitCode;

@@ -71,6 +71,22 @@ fn read(file: &Path) -> Option<String> {
     fs_err::read_to_string(file).ok()
 }
 
+/// How much memory builds may plan for: the machine's, or less where a container has less. All, where neither can be told.
+pub(crate) fn memory() -> u64 {
+    let total = || {
+        let text = read(Path::new("/proc/meminfo"))?;
+        let kib: u64 = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB"))?.trim().parse().ok()?;
+        Some(kib << 10)
+    };
+    let container = || read(Path::new("/sys/fs/cgroup/memory.max"))?.trim().parse().ok();
+    total().into_iter().chain(container()).min().unwrap_or(u64::MAX)
+}
+
+/// The first processor that is used where not all are. Two commands at one time should not crowd on the same few.
+pub(crate) fn first_cpu(jobs: usize) -> usize {
+    std::process::id() as usize * jobs
+}
+
 /// How many jobs a build runs at once.
 pub(crate) fn jobs(global: &Global) -> usize {
     global.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))

@@ -9,7 +9,8 @@ use apk::Record;
 use base::{Arch, Store};
 use build::reproduce::Variation;
 use build::seed::{self, Lock};
-use build::{Builder, Distro, DistroError};
+use build::timeline::Timeline;
+use build::{Builder, Distro, DistroError, Limits, OnFailure};
 use source::{Fetcher, Location, Settings};
 
 use crate::args::Global;
@@ -19,6 +20,7 @@ use crate::host::Local;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::project;
+use crate::timings;
 
 /// Options of verbs that fetch.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,6 +31,25 @@ pub(crate) struct FetchArgs {
     /// Use only what this machine has.
     #[arg(long)]
     offline: bool,
+}
+
+/// Options of verbs that build much.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct PaceArgs {
+    /// After a failure, go on with everything that does not need what failed. Without it, what runs is finished and nothing
+    /// more begins.
+    #[arg(short, long)]
+    keep_going: bool,
+    /// The memory that builds may plan for together, such as 16Gi [default: the machine's].
+    #[arg(long, value_name = "SIZE", value_parser = amount)]
+    memory: Option<u64>,
+    /// Write where the time went to DIR: timings.html to look at, timings.json for programs.
+    #[arg(long, value_name = "DIR")]
+    timings: Option<PathBuf>,
+}
+
+fn amount(text: &str) -> Result<u64, String> {
+    Limits::amount(text).ok_or_else(|| "an amount of memory is a number with Ki, Mi, Gi or Ti, or of bytes".to_owned())
 }
 
 /// Everything that building needs.
@@ -42,7 +63,10 @@ pub(crate) struct Workshop {
     pub(crate) settings: Settings,
     /// Draws progress.
     pub(crate) progress: Progress,
-    jobs: usize,
+    limits: Limits,
+    on_failure: OnFailure,
+    timeline: Timeline,
+    timings: Option<PathBuf>,
     /// This machine, as provenance tells of it.
     pub(crate) host: Local,
     stop: Arc<AtomicBool>,
@@ -51,13 +75,36 @@ pub(crate) struct Workshop {
 impl Workshop {
     /// Opens store and definitions for this machine's architecture.
     pub(crate) fn open(global: &Global, fetch: &FetchArgs, printer: &Printer) -> Result<Self, Failure> {
+        let timeline = Timeline::default();
         let folder = project::distro(global)?;
         let arch = Arch::host().ok_or_else(|| Failure::Input(Message::text("packages can not be built on this machine's architecture")))?;
         let distro = Distro::load(&folder, arch).map_err(|error| distro_failure(&error, printer))?;
         let store = project::store(global)?;
         let progress = Progress::new(printer);
         let jobs = project::jobs(global);
-        Ok(Self { distro, store, settings: settings(fetch)?, progress, jobs, host: Local::new(jobs), stop: on_interrupt()? })
+        Ok(Self {
+            distro,
+            store,
+            settings: settings(fetch)?,
+            progress,
+            limits: Limits { jobs, memory: project::memory(), first_cpu: project::first_cpu(jobs) },
+            on_failure: OnFailure::default(),
+            timeline,
+            timings: None,
+            host: Local::new(jobs),
+            stop: on_interrupt()?,
+        })
+    }
+
+    /// Opens store and definitions, to build at this pace.
+    pub(crate) fn paced(global: &Global, fetch: &FetchArgs, pace: &PaceArgs, printer: &Printer) -> Result<Self, Failure> {
+        let mut workshop = Self::open(global, fetch, printer)?;
+        if pace.keep_going {
+            workshop.on_failure = OnFailure::KeepGoing;
+        }
+        workshop.limits.memory = pace.memory.unwrap_or(workshop.limits.memory);
+        workshop.timings.clone_from(&pace.timings);
+        Ok(workshop)
     }
 
     /// Opens the way to sources.
@@ -71,18 +118,25 @@ impl Workshop {
         let seeds = self.seeds(&fetcher)?;
         let mut launcher = crate::command::launch::launcher();
         launcher.stop = Arc::clone(&self.stop);
-        work(&Builder {
+        let result = work(&Builder {
             distro: &self.distro,
             store: &self.store,
             fetcher: &fetcher,
             launcher: &launcher,
             seeds: &seeds,
-            jobs: self.jobs,
+            limits: self.limits,
+            on_failure: self.on_failure,
+            timeline: &self.timeline,
             reporter: &self.progress,
             host: &self.host,
             variation: &Variation::default(),
             stop: &self.stop,
-        })
+        });
+        // Told of a failure too: then, where the time went is asked most.
+        if let Some(folder) = &self.timings {
+            timings::write(folder, &self.timeline.timings(self.limits.jobs)).map_err(|error| Failure::fault(&error))?;
+        }
+        result
     }
 
     /// The folder of definitions.

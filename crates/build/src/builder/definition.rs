@@ -7,7 +7,7 @@ use apk::Record;
 use base::{Digest, Finish, PackageName, Task, TaskKind};
 use spec::Recipe;
 
-use super::site::site_name;
+use super::site::{Steps, site_name};
 use super::{Actions, Builder, Built, Outcome};
 use crate::action::{self, Action as _, RunResult};
 use crate::distro::{Definition, products};
@@ -19,7 +19,9 @@ use crate::licenses;
 use crate::linked::{self, Linked};
 use crate::output::Output;
 use crate::provenance::{self, Event, ProvenanceError};
+use crate::schedule::{self, Processors};
 use crate::sources;
+use crate::timeline::{Ended, Phase};
 use crate::work::{self, Job};
 
 /// Everything about a Run that is known before it runs.
@@ -33,30 +35,48 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Builder<'a> {
     /// Runs and emits one definition; `ours` are the packages that its environment may hold.
-    pub(super) fn build_one(&self, origin: &PackageName, ours: &[Record]) -> Result<Built, BuildError> {
-        let start = Instant::now();
-        let prepared = self.prepare(origin, ours)?;
-        self.make(&prepared, start)
+    pub(super) fn build_one(&self, origin: &PackageName, ours: &[Record], processors: Processors<'_>) -> Result<Built, BuildError> {
+        self.timed(origin, || self.make(&self.prepare(origin, ours)?, processors))
     }
 
     /// Builds the definition `origin` in exactly this root. Nothing of what it needs is built: it must be in the store.
     pub fn build_in(&self, origin: &PackageName, environment: Vec<Member>) -> Result<Built, BuildError> {
-        let start = Instant::now();
-        let prepared = self.prepare_in(origin, environment)?;
-        self.make(&prepared, start)
+        self.timed(origin, || self.make(&self.prepare_in(origin, environment)?, &|| self.limits.jobs))
     }
 
-    fn make(&self, prepared: &Prepared<'_>, start: Instant) -> Result<Built, BuildError> {
-        let (run, ran, run_key) = self.run(prepared)?;
+    /// Does the work of one definition, and notes how long it took.
+    fn timed(&self, origin: &PackageName, work: impl FnOnce() -> Result<Built, BuildError>) -> Result<Built, BuildError> {
+        let start = Instant::now();
+        self.timeline.begun(origin.as_str());
+        let result = work();
+        let ended = match &result {
+            Ok(built) if built.outcome == Outcome::Built => Ended::Done,
+            Ok(built) if built.outcome == Outcome::Emitted => Ended::Emitted,
+            Ok(_) => Ended::Cached,
+            Err(_) => Ended::Failed,
+        };
+        self.timeline.ended(origin.as_str(), ended);
+        let built = Built { seconds: start.elapsed().as_secs_f64(), ..result? };
+        if built.outcome == Outcome::Built {
+            schedule::note(self.store, "build", origin, self.distro.arch, built.seconds)?;
+        }
+        Ok(built)
+    }
+
+    fn make(&self, prepared: &Prepared<'_>, processors: Processors<'_>) -> Result<Built, BuildError> {
+        let (run, ran, run_key) = self.run(prepared, processors)?;
         let recipe = &prepared.definition.recipe;
         let origin = &recipe.name;
         let fixes = prepared.definition.fixes.as_ref();
+        let analysing = self.timeline.measure(origin.as_str(), Phase::Analyse, "linked");
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
         let objects = linked::linked(self.store, &run.environment, &run.outputs).map_err(error)?;
         let error = |source| BuildError::Linked { package: origin.clone(), source: Box::new(source) };
         let linked =
             &linked::elements(self.store, &objects, &self.distro.settings, &linked::seed_licenses(&self.distro.folder)).map_err(error)?;
+        drop(analysing);
         let about = About {
+            timeline: self.timeline,
             recipe,
             jobs: &prepared.jobs,
             distro: &self.distro.settings,
@@ -67,7 +87,9 @@ impl<'a> Builder<'a> {
         };
         let task = Task::new(TaskKind::Emit, origin.as_str());
         self.reporter.started(&task);
+        let emitting = self.timeline.measure(origin.as_str(), Phase::Emit, "");
         let emitted = emit::emit(&about, &run.outputs, self.store);
+        drop(emitting);
         let how = match &emitted {
             Ok(emitted) if emitted.was_there => Finish::Cached,
             Ok(_) => Finish::Done,
@@ -81,6 +103,7 @@ impl<'a> Builder<'a> {
             && let Some(event) = &run.event
         {
             let error = |source| BuildError::Provenance { package: origin.clone(), source: Box::new(source) };
+            let _stating = self.timeline.measure(origin.as_str(), Phase::State, "");
             self.state(prepared, event, &packages, &actions, &objects).map_err(error)?;
         }
         let outcome = match (ran, emitted.was_there) {
@@ -98,11 +121,12 @@ impl<'a> Builder<'a> {
             log: run.log,
             epoch: prepared.epoch,
             actions,
-            seconds: start.elapsed().as_secs_f64(),
+            seconds: 0.0,
         })
     }
 
     pub(super) fn prepare(&self, origin: &PackageName, ours: &[Record]) -> Result<Prepared<'a>, BuildError> {
+        let _planning = self.timeline.measure(origin.as_str(), Phase::Plan, "");
         let wants = &self.definition(origin)?.recipe.environment.packages;
         let environment_error = |source| BuildError::Environment { package: origin.clone(), source: Box::new(source) };
         let environment = environment::solved(wants, ours, self.seeds).map_err(environment_error)?;
@@ -114,7 +138,9 @@ impl<'a> Builder<'a> {
         let recipe = &definition.recipe;
         let work_error = |source| BuildError::Work { package: origin.clone(), source: Box::new(source) };
         let jobs = work::jobs(recipe).map_err(work_error)?;
+        let fetching = self.timeline.measure(origin.as_str(), Phase::Fetch, "");
         let epoch = self.epoch(recipe, &jobs)?;
+        drop(fetching);
         let files =
             Files::read(&definition.folder).map_err(|source| BuildError::Output { package: origin.clone(), source: Box::new(source) })?;
         Ok(Prepared { definition, jobs, epoch, environment, files })
@@ -128,7 +154,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Carries out the Run action, or finds that it was; says which, and the action's key.
-    fn run(&self, prepared: &Prepared<'_>) -> Result<(RunResult, bool, Digest), BuildError> {
+    fn run(&self, prepared: &Prepared<'_>, processors: Processors<'_>) -> Result<(RunResult, bool, Digest), BuildError> {
         let recipe = &prepared.definition.recipe;
         let action = action::Run {
             arch: recipe.arch,
@@ -151,7 +177,7 @@ impl<'a> Builder<'a> {
         }
         let task = Task::new(TaskKind::Build, recipe.name.as_str());
         self.reporter.started(&task);
-        let result = self.run_now(prepared, key, &task);
+        let result = self.run_now(prepared, key, &task, processors);
         self.reporter.finished(&task, if result.is_ok() { Finish::Done } else { Finish::Failed });
         let result = result?;
         action.record(self.store, &result)?;
@@ -170,20 +196,23 @@ impl<'a> Builder<'a> {
         Ok(Some(done))
     }
 
-    fn run_now(&self, prepared: &Prepared<'_>, key: Digest, task: &Task) -> Result<RunResult, BuildError> {
+    fn run_now(&self, prepared: &Prepared<'_>, key: Digest, task: &Task, processors: Processors<'_>) -> Result<RunResult, BuildError> {
         let (start, started) = (Instant::now(), self.host.now());
         let recipe = &prepared.definition.recipe;
         let package = &recipe.name;
-        let sources = self.bring_sources(package, &prepared.jobs)?;
+        let sources = self.bring_sources(package, &prepared.jobs, task)?;
         let name = site_name(recipe);
-        let mut site = self.site(&name, package, prepared, &recipe.environment, recipe.timeout)?;
+        let mut site = self.site(&name, package, prepared, &recipe.environment, recipe.timeout, task)?;
         let output_error = |source| BuildError::Output { package: package.clone(), source: Box::new(source) };
         let place_error = |source| BuildError::Place { package: package.clone(), source: Box::new(source) };
         let names: Vec<PackageName> = products(recipe).iter().map(|product| product.name.clone()).collect();
         for name in &names {
             site.output(name).map_err(place_error)?;
         }
-        self.steps(&mut site, &prepared.jobs, package, prepared.epoch, task, &format!("undistro shell {package} --failed"))?;
+        let work =
+            Steps { jobs: &prepared.jobs, package, epoch: prepared.epoch, task, shell: &format!("undistro shell {package} --failed") };
+        self.steps(&mut site, &work, processors)?;
+        let _keeping = self.timeline.measure(package.as_str(), Phase::Keep, "");
         let mut outputs = BTreeMap::new();
         for name in names {
             let folder = site.output(&name).map_err(place_error)?;

@@ -6,7 +6,6 @@ mod shell;
 mod site;
 mod test;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,9 +22,10 @@ use crate::graph::{self, Order};
 use crate::provenance::Host;
 use crate::reproduce::Variation;
 use crate::run::Means;
-use crate::schedule;
+use crate::schedule::{self, Limits, OnFailure, Pace, Processors};
+use crate::timeline::Timeline;
 
-pub use report::{Actions, Built, Outcome, Report, Tested};
+pub use report::{Actions, Attempt, Built, Outcome, Report, Tested};
 
 /// Builds the packages of one distribution.
 #[derive(Clone, Copy)]
@@ -40,8 +40,12 @@ pub struct Builder<'a> {
     pub launcher: &'a Launcher,
     /// The seeds that the first packages are built with.
     pub seeds: &'a [Record],
-    /// How many packages are built at one time.
-    pub jobs: usize,
+    /// What may be used at one time.
+    pub limits: Limits,
+    /// What is done when a build fails.
+    pub on_failure: OnFailure,
+    /// Hears where the time goes.
+    pub timeline: &'a Timeline,
     /// Hears of progress.
     pub reporter: &'a dyn Reporter,
     /// The machine and the program, for provenance.
@@ -54,13 +58,9 @@ pub struct Builder<'a> {
 
 impl std::fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("distro", &self.distro.folder).field("jobs", &self.jobs).finish_non_exhaustive()
+        f.debug_struct("Builder").field("distro", &self.distro.folder).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
-
-/// The most packages that are built at one time. Each uses all processors in its own `make`; more at a time help only while
-/// the others configure, and take memory.
-const MOST_BUILDS: usize = 4;
 
 impl<'a> Builder<'a> {
     /// Says in which order `targets` and what they need would be built.
@@ -68,22 +68,50 @@ impl<'a> Builder<'a> {
         Ok(graph::order(self.distro, targets)?)
     }
 
-    /// Builds `targets` and what they need: to be built, and to run.
+    /// Builds `targets` and what they need: to be built, and to run. The first failure is the error; see [`Builder::attempt`].
     pub fn build(&self, targets: &[String]) -> Result<Report, BuildError> {
-        self.build_order(&graph::order(self.distro, targets)?)
+        self.build_order(&self.order(targets)?)
+    }
+
+    /// Builds `targets` and what they need, and reports what was built, what failed, and what could not be built therefore.
+    pub fn attempt(&self, targets: &[String]) -> Result<Attempt<Report>, BuildError> {
+        self.attempt_order(&self.order(targets)?)
     }
 
     fn build_order(&self, order: &Order) -> Result<Report, BuildError> {
-        let build = |origin: &PackageName, done: &BTreeMap<PackageName, Arc<Built>>| {
-            self.build_one(origin, &available(order, origin, done)).map(Arc::new)
-        };
-        let mut done = schedule::run(order, self.jobs.clamp(1, MOST_BUILDS), self.stop, &build)?;
-        let built = order.definitions.iter().filter_map(|origin| done.remove(origin)).map(Arc::unwrap_or_clone);
-        Ok(Report { built: built.collect() })
+        self.attempt_order(order)?.whole()
     }
 
-    pub(crate) fn means(&self) -> Means<'a> {
-        Means { store: self.store, fetcher: self.fetcher, launcher: self.launcher, reporter: self.reporter, stop: self.stop }
+    fn attempt_order(&self, order: &Order) -> Result<Attempt<Report>, BuildError> {
+        let arch = self.distro.arch;
+        let resources = order.definitions.iter().filter_map(|origin| Some((origin, &self.distro.definition(origin)?.recipe.resources)));
+        let loads = schedule::loads(self.store, "build", arch, resources);
+        for origin in &order.definitions {
+            let needs = order.needs.get(origin).into_iter().flatten().map(PackageName::to_string).collect();
+            let load = loads.get(origin);
+            self.timeline.planned(origin.as_str(), needs, load.filter(|load| load.is_known).map(|load| load.seconds));
+        }
+        let build = |origin: &PackageName, needs: &[Arc<Built>], processors: Processors<'_>| {
+            let ours: Vec<Record> = needs.iter().flat_map(|built| built.packages.iter().cloned()).collect();
+            self.build_one(origin, &ours, processors).map(Arc::new)
+        };
+        let load = |origin: &PackageName| loads.get(origin).copied().unwrap_or_default();
+        let mut ran = schedule::run(order, self.pace(), load, &build);
+        let built = order.definitions.iter().filter_map(|origin| ran.done.remove(origin)).map(Arc::unwrap_or_clone);
+        let report = Report { built: built.collect(), needs: order.needs.clone() };
+        Ok(Attempt { report, failed: ran.failed, held: ran.held, left: ran.left })
+    }
+
+    fn pace(&self) -> Pace<'a> {
+        Pace { limits: self.limits, on_failure: self.on_failure, stop: self.stop, reporter: self.reporter }
+    }
+
+    pub(crate) fn means<'m>(&self, processors: Processors<'m>) -> Means<'m>
+    where
+        'a: 'm,
+    {
+        let Self { store, fetcher, launcher, reporter, timeline, stop, .. } = *self;
+        Means { store, fetcher, launcher, reporter, timeline, stop, processors, first_cpu: self.limits.first_cpu }
     }
 
     fn definition(&self, origin: &PackageName) -> Result<&'a Definition, BuildError> {
@@ -108,11 +136,4 @@ impl<'a> Builder<'a> {
             settings.version_id.as_ref().map_or_else(|| settings.name.clone(), |version| format!("{} {version}", settings.name));
         Ok(apk::repository::write(dir, self.distro.arch.apk(), &description, &packages, key)?.records)
     }
-}
-
-/// The packages of all that `origin` needs.
-fn available(order: &Order, origin: &PackageName, done: &BTreeMap<PackageName, Arc<Built>>) -> Vec<Record> {
-    let needs = order.needs.get(origin);
-    let built = needs.into_iter().flatten().filter_map(|need| done.get(need));
-    built.flat_map(|built| built.packages.iter().cloned()).collect()
 }

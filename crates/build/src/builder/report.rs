@@ -1,12 +1,13 @@
 //! What a build reports: how each definition came to be, and its packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apk::Record;
 use base::{Digest, PackageName, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::Member;
+use crate::error::BuildError;
 use crate::lint::Finding;
 
 /// How a package came to be.
@@ -72,11 +73,50 @@ pub struct Tested {
 pub struct Report {
     /// The definitions.
     pub built: Vec<Built>,
+    /// For each definition, those whose packages its environment may hold.
+    pub(crate) needs: BTreeMap<PackageName, BTreeSet<PackageName>>,
 }
 
 impl Report {
     /// Every package, in order.
     pub fn packages(&self) -> impl Iterator<Item = &Record> {
         self.built.iter().flat_map(|built| &built.packages)
+    }
+
+    /// What was built of one definition.
+    #[must_use]
+    pub fn of(&self, origin: &PackageName) -> Option<&Built> {
+        self.built.iter().find(|built| built.origin == *origin)
+    }
+
+    /// The definitions that `built` needs and that were made anew now, where it was not itself: they came out as they were,
+    /// to the byte, or it uses nothing of them. Nothing above them is built again (early cut-off).
+    pub fn cut_off<'a>(&'a self, built: &'a Built) -> impl Iterator<Item = &'a PackageName> {
+        let needs = self.needs.get(&built.origin).filter(|_| built.outcome == Outcome::Cached);
+        let anew = self.built.iter().filter(|one| one.outcome != Outcome::Cached);
+        anew.map(|one| &one.origin).filter(move |origin| needs.is_some_and(|needs| needs.contains(*origin)))
+    }
+}
+
+/// What came of many pieces of work, some of which may have failed.
+#[derive(Debug, Default)]
+pub struct Attempt<T> {
+    /// What was done.
+    pub report: T,
+    /// What failed, in the order in which it did.
+    pub failed: Vec<(PackageName, BuildError)>,
+    /// What could not be done, since the other failed.
+    pub held: BTreeMap<PackageName, PackageName>,
+    /// What did not begin, though it could have: after the failure nothing more was begun, or the caller asked to end.
+    pub left: Vec<PackageName>,
+}
+
+impl<T> Attempt<T> {
+    /// Returns the report if all of it was done, else why not.
+    pub fn whole(mut self) -> Result<T, BuildError> {
+        if !self.failed.is_empty() {
+            return Err(self.failed.swap_remove(0).1);
+        }
+        if self.left.is_empty() { Ok(self.report) } else { Err(BuildError::Stopped) }
     }
 }

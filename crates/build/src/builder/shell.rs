@@ -6,7 +6,7 @@ use sandbox::Plan;
 use spec::recipe;
 
 use super::Builder;
-use super::site::site_name;
+use super::site::{Steps, site_name};
 use crate::distro::products;
 use crate::error::BuildError;
 use crate::graph::{self, Order};
@@ -24,16 +24,17 @@ impl Builder<'_> {
         let report = self.build_order(&before)?;
         let ours: Vec<Record> = report.packages().cloned().collect();
         let prepared = self.prepare(&origin, &ours)?;
-        self.bring_sources(&origin, &prepared.jobs)?;
+        let task = Task::new(TaskKind::Root, origin.as_str());
+        self.bring_sources(&origin, &prepared.jobs, &task)?;
         let recipe = &prepared.definition.recipe;
         let name = format!("shell-{origin}-{}", recipe.arch);
-        let mut site = self.site(&name, &origin, &prepared, &recipe.environment, None)?;
+        let mut site = self.site(&name, &origin, &prepared, &recipe.environment, None, &task)?;
         for product in products(recipe) {
             site.output(product.name).map_err(|source| BuildError::Place { package: origin.clone(), source: Box::new(source) })?;
         }
         let first = prepared.jobs.iter().take_while(|job| matches!(job.work, Work::Fetch(_) | Work::Patch { .. })).count();
-        let task = Task::new(TaskKind::Root, origin.as_str());
-        self.steps(&mut site, &prepared.jobs[..first], &origin, prepared.epoch, &task, "")?;
+        let work = Steps { jobs: &prepared.jobs[..first], package: &origin, epoch: prepared.epoch, task: &task, shell: "" };
+        self.steps(&mut site, &work, &|| self.limits.jobs)?;
         Ok(at_terminal(site.plan(Vec::new()), recipe::WORKSPACE))
     }
 

@@ -15,13 +15,17 @@ use super::definition::Prepared;
 use crate::error::BuildError;
 use crate::provenance;
 use crate::run::{self, Site, SiteError, StepError};
+use crate::schedule::Processors;
 use crate::sources;
-use crate::work::Job;
+use crate::timeline::{self, Phase};
+use crate::work::{Fetch, Job};
 
 impl Builder<'_> {
     /// Brings every source into the store before a sandbox is made, and describes them.
-    pub(super) fn bring_sources(&self, package: &PackageName, jobs: &[Job]) -> Result<Vec<Resource>, BuildError> {
-        let bring = |fetch| {
+    pub(super) fn bring_sources(&self, package: &PackageName, jobs: &[Job], task: &Task) -> Result<Vec<Resource>, BuildError> {
+        let piece = timeline::piece_of(task);
+        let bring = |fetch: &Fetch| {
+            let _fetching = self.timeline.measure(&piece, Phase::Fetch, &fetch.file_name);
             let error = |source: source::FetchError| BuildError::Source { package: package.clone(), source: Box::new(source.into()) };
             let fetched = sources::bring(fetch, package.as_str(), self.fetcher, self.reporter).map_err(error)?;
             Ok(provenance::source(fetch, &fetched, package.as_str()))
@@ -37,7 +41,9 @@ impl Builder<'_> {
         prepared: &Prepared<'_>,
         environment: &recipe::Environment,
         timeout: Option<Duration>,
+        task: &Task,
     ) -> Result<Site, BuildError> {
+        let _making = self.timeline.measure(&timeline::piece_of(task), Phase::Environment, "");
         let contents: Vec<Digest> = prepared.environment.iter().map(|member| member.content).collect();
         let root_error = |source| BuildError::Root { package: package.clone(), source: Box::new(source) };
         let root = image::root::make(self.store, &contents, self.reporter).map_err(root_error)?;
@@ -52,17 +58,10 @@ impl Builder<'_> {
         Ok(site)
     }
 
-    pub(super) fn steps(
-        &self,
-        site: &mut Site,
-        jobs: &[Job],
-        package: &PackageName,
-        epoch: i64,
-        task: &Task,
-        shell: &str,
-    ) -> Result<(), BuildError> {
+    pub(super) fn steps(&self, site: &mut Site, work: &Steps<'_>, processors: Processors<'_>) -> Result<(), BuildError> {
+        let Steps { jobs, package, epoch, task, shell } = *work;
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch.unsigned_abs());
-        site.run(jobs, &self.means(), task, time).map_err(|(index, source)| match source {
+        site.run(jobs, &self.means(processors), task, time).map_err(|(index, source)| match source {
             StepError::Stopped => BuildError::Stopped,
             _ if self.stop.load(Ordering::Relaxed) => BuildError::Stopped,
             source => BuildError::Step {
@@ -82,6 +81,18 @@ impl Builder<'_> {
         let Ok(mut file) = fs::File::open(site.log_path()) else { return Ok(None) };
         Ok(Some(self.store.put_from(&mut file)?.0))
     }
+}
+
+/// Steps that are carried out in a site.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Steps<'a> {
+    pub(super) jobs: &'a [Job],
+    pub(super) package: &'a PackageName,
+    pub(super) epoch: i64,
+    /// Whom the reporter hears of.
+    pub(super) task: &'a Task,
+    /// The command that opens a shell where a step failed.
+    pub(super) shell: &'a str,
 }
 
 /// The folder in which a recipe is built; tests and shells have others.

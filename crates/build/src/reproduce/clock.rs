@@ -43,7 +43,7 @@ impl Builder<'_> {
         fs::write(folder.join("clock.c"), SOURCE).map_err(SiteError::Io)?;
         let task = Task::new(TaskKind::Build, name);
         let job = job(&compiler, clock);
-        site.run(&[job], &self.means(), &task, SystemTime::UNIX_EPOCH).map_err(|(_, source)| BuildError::Step {
+        site.run(&[job], &self.means(&|| self.limits.jobs), &task, SystemTime::UNIX_EPOCH).map_err(|(_, source)| BuildError::Step {
             package,
             step: name.into(),
             number: 1,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base::store::remove_tree;
-use base::{PackageName, Reporter, Store, StoreError, Task};
+use base::{PackageName, Reporter, Store, StoreError, Task, TaskKind};
 use fs_err as fs;
 use sandbox::{Bind, Launcher, Outcome, Ownership, Plan, Root, SandboxError};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,9 @@ use crate::native::patch::{self, PatchError};
 use crate::native::place::{PlaceError, Workspace};
 use crate::native::split::{SplitError, split};
 use crate::reproduce::Variation;
+use crate::schedule::Processors;
 use crate::sources;
+use crate::timeline::{self, Phase, Timeline};
 use crate::work::{Fetch, Job, Work};
 
 pub(crate) use log::Log;
@@ -37,6 +39,11 @@ pub(crate) struct Means<'a> {
     pub(crate) reporter: &'a dyn Reporter,
     /// Set when the caller wants to end; then no further step begins.
     pub(crate) stop: &'a AtomicBool,
+    pub(crate) timeline: &'a Timeline,
+    /// How many processors a step may count on, asked when it begins.
+    pub(crate) processors: Processors<'a>,
+    /// The first of them, where not all are used.
+    pub(crate) first_cpu: usize,
 }
 
 /// Why a step did not do what it should.
@@ -192,7 +199,10 @@ impl Site {
     /// Carries out jobs in turn. On failure: which one, and why.
     pub(crate) fn run(&mut self, jobs: &[Job], means: &Means<'_>, task: &Task, time: SystemTime) -> Result<(), (usize, StepError)> {
         for (index, job) in jobs.iter().enumerate() {
+            means.reporter.step(task, &job.label);
             means.reporter.advanced(task, index as u64 + 1, Some(jobs.len() as u64));
+            let phase = if task.kind == TaskKind::Test { Phase::Test } else { Phase::Step };
+            let _running = means.timeline.measure(&timeline::piece_of(task), phase, &job.label);
             if let Err(error) = self.attempt(job, means, task, time) {
                 self.log.flush(means.reporter, task);
                 let plan = self.script_plan(job, "");
@@ -230,7 +240,12 @@ impl Site {
         self.log.note(&format!("== {}", job.label), means.reporter, task);
         match &job.work {
             Work::Script(script) => {
-                let plan = self.script_plan(job, script);
+                let mut plan = self.script_plan(job, script);
+                // A variation of a build may have its own number.
+                if plan.limits.cpus.is_none() {
+                    plan.limits.cpus = Some((means.processors)());
+                    plan.limits.first_cpu = means.first_cpu;
+                }
                 self.command(&plan, means, task)
             }
             Work::Fetch(fetch) => self.fetch(job, fetch, means),

@@ -16,7 +16,8 @@ use attest::slsa::{self, Mode};
 use base::{Arch, Reporter, Store, Task};
 use build::provenance::Host;
 use build::reproduce::Variation;
-use build::{BuildError, Builder, Distro, Outcome, Report};
+use build::timeline::Timeline;
+use build::{BuildError, Builder, Distro, Limits, OnFailure, Outcome, Report};
 use fs_err as fs;
 use sandbox::Launcher;
 use source::{Fetcher, Settings};
@@ -156,7 +157,9 @@ impl Bench {
             fetcher: &fetcher,
             launcher: &launcher,
             seeds: &self.seeds,
-            jobs: 2,
+            limits: Limits::jobs(2),
+            on_failure: OnFailure::Finish,
+            timeline: &Timeline::default(),
             reporter: &self.ear,
             host: &Bystander,
             variation: &Variation::default(),

@@ -1,16 +1,16 @@
 //! `undistro build`: packages from source, with everything they need.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::Digest;
-use build::{BuildError, Builder, Built, GraphError, Outcome, Report, StepError};
+use base::{Digest, PackageName};
+use build::{Attempt, BuildError, Builder, Built, GraphError, Outcome, Report, StepError};
 use sandbox::SandboxError;
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::failure::{Failure, Message, is_full, with_usual_hints};
 use crate::printer::{Printer, size};
-use crate::workshop::{FetchArgs, Workshop};
+use crate::workshop::{FetchArgs, PaceArgs, Workshop};
 
 /// Build packages from source, with everything they need.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,8 @@ What was built before from the same inputs is not built again, and a build that 
 
 Examples:
   undistro build nginx            the package nginx and the packages of the image nginx
-  undistro build --all            every definition
+  undistro build --all -k         every definition, and after a failure all that does not need what failed
+  undistro build --all --timings out   and out/timings.html shows where the time went
   undistro build zlib -v          and show what its steps print")]
 pub(crate) struct Args {
     /// Packages, or images whose packages to build.
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "names")]
     all: bool,
     #[command(flatten)]
+    pace: PaceArgs,
+    #[command(flatten)]
     fetch: FetchArgs,
 }
 
@@ -36,12 +39,35 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     definitions: Vec<Definition<'a>>,
+    #[serde(flatten)]
+    unfinished: Unfinished,
+}
+
+/// What was not done, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(super) struct Unfinished {
+    /// What failed: the error and its causes.
+    failed: BTreeMap<String, Vec<String>>,
+    /// What could not be done, and whose failure is the reason.
+    held: BTreeMap<String, String>,
+    /// What was not begun, since something had failed.
+    left: Vec<String>,
+}
+
+impl Unfinished {
+    pub(super) fn of<T>(attempt: &Attempt<T>) -> Self {
+        let failed = attempt.failed.iter().map(|(name, error)| (name.to_string(), Message::of(error).chain));
+        let held = attempt.held.iter().map(|(name, by)| (name.to_string(), by.to_string()));
+        Self { failed: failed.collect(), held: held.collect(), left: attempt.left.iter().map(ToString::to_string).collect() }
+    }
 }
 
 #[derive(Debug, Serialize)]
 struct Definition<'a> {
     name: &'a str,
     outcome: &'static str,
+    /// What it needs that was made anew, where it was not.
+    unchanged_by: Vec<&'a str>,
     seconds: f64,
     packages: Vec<Package<'a>>,
     findings: Vec<String>,
@@ -58,20 +84,42 @@ struct Package<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let workshop = Workshop::open(global, &args.fetch, printer)?;
+    let workshop = Workshop::paced(global, &args.fetch, &args.pace, printer)?;
     let targets = if args.all { all(&workshop) } else { targets(&workshop, &args.names)? };
-    let report = workshop.with_builder(|builder| {
+    workshop.with_builder(|builder| {
         tell_lacking(builder, &targets, printer)?;
-        build(builder, &targets, printer)
-    })?;
-    tell(&report, printer);
-    Ok(())
+        let attempt = builder.attempt(&targets).map_err(|error| failure(&error, printer))?;
+        tell(&attempt, printer);
+        settled(attempt, printer).map(drop)
+    })
+}
+
+/// Tells what failed, and what was not done therefore; the first failure decides the exit code.
+pub(super) fn settled<T>(attempt: Attempt<T>, printer: &Printer) -> Result<T, Failure> {
+    let Attempt { report, failed, held, left } = attempt;
+    let mut failures = failed.iter().map(|(_, error)| failure(error, printer));
+    let Some(mut first) = failures.next() else {
+        return if left.is_empty() { Ok(report) } else { Err(failure(&BuildError::Stopped, printer)) };
+    };
+    failures.for_each(|failure| printer.failure(&failure));
+    for (name, _) in &failed {
+        let above: Vec<&str> = held.iter().filter(|(_, by)| *by == name).map(|(name, _)| name.as_str()).collect();
+        if !above.is_empty() {
+            printer.talk(format!("not done, since {name} failed: {}", above.join(" ")));
+        }
+    }
+    if !left.is_empty() {
+        let names: Vec<&str> = left.iter().map(PackageName::as_str).collect();
+        printer.talk(format!("not begun: {}", names.join(" ")));
+        first.hint("--keep-going does all that does not need what failed");
+    }
+    Err(first)
 }
 
 /// Warns of what definitions ask of a machine and this one does not have; they are built all the same.
 fn tell_lacking(builder: &Builder<'_>, targets: &[String], printer: &Printer) -> Result<(), Failure> {
     let order = builder.order(targets).map_err(|error| failure(&error, printer))?;
-    let machine = crate::host::machine(builder.store.root(), builder.jobs);
+    let machine = crate::host::machine(builder.store.root(), builder.limits.jobs);
     let definitions = order.definitions.iter().filter_map(|name| builder.distro.definition(name));
     for lack in definitions.flat_map(|definition| build::resources::lacking(&definition.recipe, &machine)) {
         printer.warn(&lack);
@@ -163,25 +211,31 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn tell(report: &Report, printer: &Printer) {
-    let definitions: Vec<_> = report.built.iter().map(definition).collect();
+fn tell(attempt: &Attempt<Report>, printer: &Printer) {
+    let report = &attempt.report;
+    let definitions: Vec<_> = report.built.iter().map(|built| definition(report, built)).collect();
     for one in &definitions {
         for package in &one.packages {
             let size = size(package.size);
             printer.line(format!("{:<14} {}-{}  {size}", one.outcome, package.name, package.version));
         }
+        if !one.unchanged_by.is_empty() {
+            printer.talk(format!("{}: unchanged by {}: not built again", one.name, one.unchanged_by.join(", ")));
+        }
         for finding in &one.findings {
             printer.warn(finding);
         }
     }
-    printer.json(&Summary { definitions });
+    printer.json(&Summary { definitions, unfinished: Unfinished::of(attempt) });
 }
 
-fn definition(built: &Built) -> Definition<'_> {
+fn definition<'a>(report: &'a Report, built: &'a Built) -> Definition<'a> {
     let findings = built.findings.iter().flat_map(|(name, findings)| findings.iter().map(move |finding| format!("{name}: {finding}")));
+    let unchanged_by: Vec<&str> = report.cut_off(built).map(PackageName::as_str).collect();
     Definition {
         name: built.origin.as_str(),
-        outcome: word(built.outcome),
+        outcome: if unchanged_by.is_empty() { word(built.outcome) } else { "unchanged" },
+        unchanged_by,
         seconds: built.seconds,
         packages: built.packages.iter().map(package).collect(),
         findings: findings.collect(),

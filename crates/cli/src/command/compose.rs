@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use apk::Record;
 use apk::solve::{Policy, Repository};
 use base::{Arch, Dependency, Digest, Store};
-use build::Builder;
 use build::provenance::{Composition, Host as _, seconds};
+use build::timeline::Phase;
+use build::{Builder, OnFailure};
 use image::{Composed, Lock};
 use oci::{Descriptor, Format, Tagged, Written as Noted};
 use serde::Serialize;
@@ -17,7 +18,7 @@ use crate::args::Global;
 use crate::failure::{Failure, Message, with_usual_hints};
 use crate::printer::{Printer, size};
 use crate::repository::RepositoryArgs;
-use crate::workshop::{FetchArgs, Workshop};
+use crate::workshop::{FetchArgs, PaceArgs, Workshop};
 
 /// Compose an image from packages.
 #[derive(Debug, clap::Args)]
@@ -28,11 +29,16 @@ Examples:
   undistro compose nginx -o ./out                                    an OCI layout
   undistro compose nginx -o nginx.tar --format docker-archive        for docker load
   undistro compose ./my-image.yaml -o ./out                          a definition of your own
+  undistro compose --all -o ./out                                    every image: ./out/NAME
   undistro compose nginx -o ./out --repository ./repo --key me.rsa.pub   of packages that are there already")]
 pub(crate) struct Args {
     /// An image of the distribution, or the file of a definition.
-    image: String,
-    /// What to write.
+    #[arg(required_unless_present = "all")]
+    image: Option<String>,
+    /// Compose every image of the distribution.
+    #[arg(long, conflicts_with_all = ["image", "name"])]
+    all: bool,
+    /// What to write; with --all, the folder to write it in, each under its image's name.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// Its form: oci (a folder), oci-archive or docker-archive.
@@ -47,21 +53,46 @@ pub(crate) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
     #[command(flatten)]
+    pace: PaceArgs,
+    #[command(flatten)]
     fetch: FetchArgs,
 }
 
 #[derive(Debug, Serialize)]
-struct Written<'a> {
-    output: &'a Path,
+struct Written {
+    output: PathBuf,
     digest: base::Digest,
     size: u64,
-    lock: &'a Lock,
+    lock: Lock,
     sbom: base::Digest,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(), Failure> {
-    let workshop = Workshop::open(global, &args.fetch, printer)?;
-    let (name, path) = find(&args.image, &workshop)?;
+    let workshop = Workshop::paced(global, &args.fetch, &args.pace, printer)?;
+    let images = match &args.image {
+        Some(image) => vec![one(image, &workshop)?],
+        None => images(&workshop)?,
+    };
+    let mut written = Vec::new();
+    let result = if args.repository.is_empty() {
+        workshop.with_builder(|builder| built(builder, &images, args, &workshop, printer, &mut written))
+    } else {
+        taken(&images, args, &workshop, &mut written)
+    };
+    for one in &written {
+        printer.line(format!("{}  {}  {}, {} packages", one.output.display(), one.digest, size(one.size), one.lock.packages.len()));
+    }
+    if args.all {
+        printer.json(&written);
+    } else if let Some(one) = written.first() {
+        printer.json(one);
+    }
+    result
+}
+
+/// The one image that was named.
+fn one(image: &str, workshop: &Workshop) -> Result<(String, PathBuf, Config), Failure> {
+    let (name, path) = find(image, workshop)?;
     let config = definition(&path)?;
     let arch = workshop.distro.arch;
     if !config.archs.contains(&arch) {
@@ -69,33 +100,84 @@ pub(crate) fn run(args: &Args, global: &Global, printer: &Printer) -> Result<(),
             Message::text(format!("{} is not made for {arch}", path.display())).hint("add the architecture to `archs`"),
         ));
     }
-    let Made { lock, composed, index } = if args.repository.is_empty() {
-        workshop.with_builder(|builder| make(builder, &name, &path, &config, &workshop, printer))?
-    } else {
-        let repositories = args.repository.load(arch)?;
-        let lock = lock(&config, &repositories.records(), arch)?;
+    Ok((name, path, config))
+}
+
+/// Composes and writes images of packages that repositories have.
+fn taken(images: &[(String, PathBuf, Config)], args: &Args, workshop: &Workshop, written: &mut Vec<Written>) -> Result<(), Failure> {
+    let arch = workshop.distro.arch;
+    let repositories = args.repository.load(arch)?;
+    for (name, path, config) in images {
+        let lock = lock(config, &repositories.records(), arch)?;
         repositories.bring(&lock, &workshop.store)?;
-        put_together(lock, &name, &path, &config, &workshop)?
-    };
-    let tagged = Tagged { descriptor: index.clone(), name: args.name.clone().unwrap_or(name), tag: args.tag.clone() };
-    write(args, &[tagged], &workshop)?;
-    let bytes = composed.layers.iter().map(|layer| layer.descriptor.size).sum();
-    printer.json(&Written { output: &args.output, digest: index.digest, size: bytes, lock: &lock, sbom: composed.sbom });
-    printer.line(format!("{}  {}  {}, {} packages", args.output.display(), index.digest, size(bytes), lock.packages.len()));
+        written.push(deliver(put_together(lock, name, path, config, workshop)?, name, args, workshop)?);
+    }
     Ok(())
+}
+
+/// Builds what the images need, all of it at once; then composes and writes each whose packages are there.
+fn built(
+    builder: &Builder<'_>,
+    images: &[(String, PathBuf, Config)],
+    args: &Args,
+    workshop: &Workshop,
+    printer: &Printer,
+    written: &mut Vec<Written>,
+) -> Result<(), Failure> {
+    let mut wants = Vec::new();
+    for (_, _, config) in images {
+        wants.extend(wanted(config)?);
+    }
+    wants.sort();
+    wants.dedup();
+    let attempt = builder.attempt(&wants).map_err(|error| super::build::failure(&error, printer))?;
+    let is_ending = !attempt.failed.is_empty() && builder.on_failure == OnFailure::Finish;
+    for (name, path, config) in images.iter().filter(|_| !is_ending) {
+        let order = builder.order(&wanted(config)?).map_err(|error| super::build::failure(&error, printer))?;
+        let needs: Vec<_> = order.definitions.iter().filter_map(|origin| attempt.report.of(origin)).collect();
+        if needs.len() < order.definitions.len() {
+            printer.talk(format!("{name}: not composed, since packages of it are not there"));
+            continue;
+        }
+        let piece = format!("image {name}");
+        builder.timeline.planned(&piece, order.definitions.iter().map(ToString::to_string).collect(), None);
+        let records: Vec<Record> = needs.into_iter().flat_map(|built| built.packages.iter().cloned()).collect();
+        written.push(builder.timeline.piece(&piece, Phase::Compose, || {
+            let lock = lock(config, &[&records], workshop.distro.arch)?;
+            deliver(put_together(lock, name, path, config, workshop)?, name, args, workshop)
+        })?);
+    }
+    super::build::settled(attempt, printer).map(drop)
+}
+
+/// Writes an image where it was asked for.
+fn deliver(made: Made, name: &str, args: &Args, workshop: &Workshop) -> Result<Written, Failure> {
+    let Made { lock, composed, index } = made;
+    let output = match (args.all, args.format) {
+        (false, _) => args.output.clone(),
+        (true, Format::Layout) => args.output.join(name),
+        (true, _) => args.output.join(format!("{name}.tar")),
+    };
+    if args.all {
+        fs_err::create_dir_all(&args.output).map_err(|error| Failure::fault(&error))?;
+    }
+    let name = args.name.clone().unwrap_or_else(|| name.to_owned());
+    write(args.format, &output, &[Tagged { descriptor: index.clone(), name, tag: args.tag.clone() }], workshop)?;
+    let size = composed.layers.iter().map(|layer| layer.descriptor.size).sum();
+    Ok(Written { output, digest: index.digest, size, lock, sbom: composed.sbom })
 }
 
 /// The kind of record that tells what was written to a path.
 const WRITTEN: &str = "written";
 
 /// Writes the image; of what the last run wrote to the same place, what is there still is left as it is.
-fn write(args: &Args, images: &[Tagged], workshop: &Workshop) -> Result<(), Failure> {
+fn write(format: Format, output: &Path, images: &[Tagged], workshop: &Workshop) -> Result<(), Failure> {
     let store = &workshop.store;
-    let place = std::path::absolute(&args.output).map_err(|error| Failure::fault(&error))?;
+    let place = std::path::absolute(output).map_err(|error| Failure::fault(&error))?;
     let key = Digest::of(place.as_os_str().as_encoded_bytes());
     // A note that can not be read is as good as none: all is written again.
     let before = store.record::<Noted>(WRITTEN, &key).ok().flatten().unwrap_or_default();
-    let now = oci::rewrite(args.format, &args.output, images, store, &before)
+    let now = oci::rewrite(format, output, images, store, &before)
         .map_err(|error| Failure::Fault(with_usual_hints(Message::of(&error), &error)))?;
     note(store, WRITTEN, &key, &now)
 }

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod download;
 pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod graph;
 pub(crate) mod index;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Explain(args) => explain::run(&args, global, printer),
         Command::Diff(args) => diff::run(&args, global, printer),
         Command::Lineage(args) => lineage::run(&args, global, printer),
+        Command::Graph(args) => graph::run(&args, global, printer),
         Command::Check(args) => check::run(&args, global, printer),
         Command::Render(args) => render::run(&args, global, printer),
         Command::Fmt(args) => fmt::run(&args, global, printer),

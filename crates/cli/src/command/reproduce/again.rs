@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use base::{Arch, Store};
 use build::reproduce::{Again, Remade};
-use build::{BuildError, Builder, Distro};
+use build::timeline::Timeline;
+use build::{BuildError, Builder, Distro, Limits, OnFailure};
 use serde::{Deserialize, Serialize};
 use source::{Fetcher, Location, Settings};
 
@@ -64,7 +65,9 @@ fn carry_out() -> Result<Remade, Failed> {
         fetcher: &fetcher,
         launcher: &crate::command::launch::launcher(),
         seeds: &[],
-        jobs: 1,
+        limits: Limits::jobs(cpus),
+        on_failure: OnFailure::Finish,
+        timeline: &Timeline::default(),
         reporter: &(),
         host: &Local::new(cpus),
         variation: &again.variation,

@@ -1,10 +1,15 @@
 //! What has to be built before what: definitions, their environments and what these need at run time.
 
+mod edges;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use base::{Arch, PackageName};
 
 use crate::distro::{Distro, Mistaken, name_of, products};
+
+pub use edges::{Edge, Graph, Node, NodeKind, When, graph};
 
 /// What has to be built, in an order in which it can be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,6 +30,14 @@ pub enum GraphError {
         name: String,
         /// A name that is near.
         did_you_mean: Option<String>,
+    },
+    /// There are no definitions of packages at all.
+    #[error("no definition makes a package `{name}`: {} holds none", folder.display())]
+    NoPackages {
+        /// The name.
+        name: String,
+        /// Where definitions would be.
+        folder: PathBuf,
     },
     /// It is not for this architecture.
     #[error("`{name}` is not for {arch}: its `target-architecture` names others")]
@@ -80,6 +93,9 @@ pub(crate) fn origin_of(distro: &Distro, name: &str) -> Result<PackageName, Grap
     }
     if distro.is_unsupported(name) {
         return Err(GraphError::Arch { name: name.to_owned(), arch: distro.arch });
+    }
+    if distro.definitions().next().is_none() && distro.mistaken().next().is_none() {
+        return Err(GraphError::NoPackages { name: name.to_owned(), folder: distro.folder.join("packages") });
     }
     let did_you_mean = nearest(name, distro.package_names());
     Err(GraphError::Unknown { name: name.to_owned(), did_you_mean })
@@ -206,6 +222,27 @@ mod tests {
     }
 
     #[test]
+    fn the_picture_shows_targets_seeds_and_needs_at_run_time() {
+        let (_dir, distro) = distro(&[("app", "lib-dev, gcc", "tool"), ("lib", "gcc", ""), ("tool", "", ""), ("other", "", "")]);
+        let graph = graph(&distro, &["app".to_owned()]).unwrap();
+        insta::assert_snapshot!(graph.to_dot(), @r#"
+        digraph undistro {
+          rankdir=LR;
+          node [shape=box, style=rounded];
+          "app" [penwidth=2, peripheries=2];
+          "lib";
+          "seed:gcc" [label="gcc", color=grey, fontcolor=grey];
+          "tool";
+          "app" -> "lib";
+          "app" -> "seed:gcc" [color=grey];
+          "app" -> "tool" [style=dashed];
+          "lib" -> "seed:gcc" [color=grey];
+        }
+        "#);
+        assert_eq!(graph.nodes[1].packages, ["lib", "lib-dev"]);
+    }
+
+    #[test]
     fn what_needs_itself_at_run_time_is_no_cycle() {
         assert_eq!(ordered(&[("a", "", "b"), ("b", "a", "a-dev")], &["b"]).unwrap(), "a b");
     }
@@ -230,6 +267,16 @@ mod tests {
         let distro = Distro::load(dir.path(), Arch::X86_64).unwrap();
         let error = order(&distro, &["firmware".to_owned()]).unwrap_err();
         assert_eq!(error.to_string(), "`firmware` is not for x86_64: its `target-architecture` names others");
+    }
+
+    #[test]
+    fn a_folder_of_images_alone_loads_and_has_no_packages() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("distro.yaml"), "name: test\nid: test\narchs: [x86_64]\nsource-date-epoch: 1\n").unwrap();
+        let distro = Distro::load(dir.path(), Arch::X86_64).unwrap();
+        assert_eq!(order(&distro, &[]).unwrap(), Order::default());
+        let error = order(&distro, &["nginx".to_owned()]).unwrap_err().to_string();
+        assert!(error.starts_with("no definition makes a package `nginx`: ") && error.ends_with("packages holds none"), "{error}");
     }
 
     #[test]
