@@ -110,8 +110,11 @@ fn the_most_urgent_has_all_processors_and_the_others_share() {
     assert_eq!([1, 2].map(|at| queue.processors(at)), [8, 5]);
 }
 
-/// Graphs in which each may need those before it.
-fn graphs() -> impl Strategy<Value = (Vec<(f64, u64, Vec<usize>)>, usize, u64)> {
+/// What a build takes: seconds, memory, and those before it that it needs.
+type Taken = (f64, u64, Vec<usize>);
+
+/// Graphs in which each may need those before it, with jobs and memory to build them.
+fn graphs() -> impl Strategy<Value = (Vec<Taken>, usize, u64)> {
     let one = (1_u32..50, 1_u64..8, prop::collection::vec(any::<prop::sample::Index>(), 0..4));
     (prop::collection::vec(one, 1..24), 1_usize..6, 1_u64..16).prop_map(|(ones, jobs, memory)| {
         let needs = |at: usize, picks: Vec<prop::sample::Index>| match at {
