@@ -75,12 +75,13 @@ pub fn lineage(store: &Store, name: &str, content: &Digest) -> Result<Lineage, P
 }
 
 /// Returns the statement about `content` and those of everything it was built with, each once, the first first: all that a rebuild
-/// from nothing but sources needs. Of several runs that gave one content, the last is told: its root is the one that can be made today.
+/// from nothing but sources needs. Of several runs that gave one content, the last is told
+/// of whose root everything is known; the root of an older one may be nothing that can be made today.
 pub fn closure(store: &Store, content: &Digest) -> Result<Vec<Provenance>, ProvenanceError> {
     let mut all: Vec<Provenance> = Vec::new();
     let (mut waiting, mut seen) = (VecDeque::from([*content]), BTreeSet::from([*content]));
     while let Some(content) = waiting.pop_front() {
-        let Some(statement) = kept(store, &content)?.pop() else { continue };
+        let Some(statement) = best(store, &content)? else { continue };
         for package in statement.predicate.taken(kind::PACKAGE).filter_map(attest::intoto::Resource::digest) {
             if seen.insert(package) {
                 waiting.push_back(package);
@@ -91,4 +92,20 @@ pub fn closure(store: &Store, content: &Digest) -> Result<Vec<Provenance>, Prove
         }
     }
     Ok(all)
+}
+
+/// The last statement about `content` that names no package without a statement of its own; else the last.
+fn best(store: &Store, content: &Digest) -> Result<Option<Provenance>, ProvenanceError> {
+    let mut all = kept(store, content)?;
+    let last = all.last().cloned();
+    while let Some(statement) = all.pop() {
+        let mut known = true;
+        for package in statement.predicate.taken(kind::PACKAGE).filter_map(attest::intoto::Resource::digest) {
+            known = known && !kept(store, &package)?.is_empty();
+        }
+        if known {
+            return Ok(Some(statement));
+        }
+    }
+    Ok(last)
 }
