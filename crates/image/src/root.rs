@@ -103,7 +103,11 @@ fn part(store: &Store, content: &Digest) -> Result<Part, RootError> {
     let package = Package::open_blob(store, content)?;
     let table = match store.record(TABLES, content)? {
         Some(table) => table,
-        None => package.table()?,
+        None => {
+            let table = package.table()?;
+            store.put_record(TABLES, content, &table)?;
+            table
+        }
     };
     let key = tree_key(content);
     Ok((package, table, store.tree(&key).ok_or(StoreError::Missing { digest: key })?))
