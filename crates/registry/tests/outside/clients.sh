@@ -117,7 +117,7 @@ if have cosign; then
 fi
 
 # Users, tokens, TLS.
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=one -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=one -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
 htpasswd -Bbn me hunter2 >"$work/htpasswd" 2>/dev/null
 printf 'htpasswd: htpasswd\nrules:\n  - repositories: public/**\n    pull: [anyone]\n    push: [me]\n    delete: [me]\n' >"$work/access.yaml"
@@ -138,7 +138,7 @@ echo "skopeo, podman and we: log in, get tokens, and are refused what the rules 
 
 subject() { openssl s_client -connect "$at" </dev/null 2>/dev/null | openssl x509 -noout -subject; }
 subject | grep -q one
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=another -addext subjectAltName=IP:127.0.0.1 \
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=another -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:127.0.0.1 \
     -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
 subject | grep -q another
 htpasswd -Bbn me changed >"$work/htpasswd" 2>/dev/null
