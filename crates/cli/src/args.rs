@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 done, 1 the answer is no (findings, a failed step), 2 usage or input, 3 our fault.";
 
 /// Options of every command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
     /// Print results as JSON on stdout.
     #[arg(long, global = true, help_heading = "Global options")]
@@ -121,8 +121,10 @@ pub(crate) enum Command {
     Sigstore(crate::command::sigstore::Args),
     /// Write a signed repository of what was built.
     Index(crate::command::index::Args),
-    /// Serve images to every OCI client: a registry over a folder.
+    /// Serve images to every OCI client: a registry over a folder, or over S3-compatible storage.
     Serve(crate::command::serve::Args),
+    /// Look after what a registry keeps: sweep garbage, check every byte, count.
+    Registry(crate::command::registry::Args),
     /// Keep and renew the sources that definitions pin.
     Source(crate::command::source::Args),
     /// Say what the store holds, verify it, and remove what is not needed.

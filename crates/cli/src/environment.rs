@@ -62,7 +62,19 @@ variables! {
     HTTP_PROXY_LOWER = "http_proxy": "As `https_proxy`. The upper case is not read: a server's environment can hold it by a request's header.";
     ALL_PROXY_LOWER = "all_proxy": "As `https_proxy`.";
     ALL_PROXY = "ALL_PROXY": "As `https_proxy`.";
+    BUCKET_ID = "AWS_ACCESS_KEY_ID": "Who asks, where the registry's store is a bucket.";
+    BUCKET_SECRET = "AWS_SECRET_ACCESS_KEY": "The secret of `AWS_ACCESS_KEY_ID`.";
+    BUCKET_TOKEN = "AWS_SESSION_TOKEN": "The token of a session, where the secret belongs to one.";
+    BUCKET_REGION = "AWS_REGION": "The bucket's region; `us-east-1` where it is not set.";
+    BUCKET_ENDPOINT = "AWS_ENDPOINT_URL": "The server of S3-compatible storage, where it is not AWS's.";
+    BUCKET_HTTP = "AWS_ALLOW_HTTP": "`true`: the server of `AWS_ENDPOINT_URL` is asked without TLS.";
+    BUCKET_ROLE = "AWS_ROLE_ARN": "The role that a workload's token stands for.";
+    BUCKET_IDENTITY = "AWS_WEB_IDENTITY_TOKEN_FILE": "The file with a workload's token.";
 }
+
+/// What is handed to the bucket's client.
+pub(crate) const BUCKET: [Variable; 8] =
+    [BUCKET_ID, BUCKET_SECRET, BUCKET_TOKEN, BUCKET_REGION, BUCKET_ENDPOINT, BUCKET_HTTP, BUCKET_ROLE, BUCKET_IDENTITY];
 
 /// Where the proxy for fetching may stand, the first before the others.
 pub(crate) const PROXIES: [Variable; 5] = [HTTPS_PROXY_LOWER, HTTPS_PROXY, HTTP_PROXY_LOWER, ALL_PROXY_LOWER, ALL_PROXY];

@@ -61,7 +61,7 @@ impl Body {
     }
 
     /// How many bytes are still to come.
-    fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         match self {
             Self::Empty | Self::Full(None) => 0,
             Self::Full(Some(bytes)) => bytes.len() as u64,

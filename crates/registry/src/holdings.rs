@@ -24,9 +24,6 @@ use crate::store::layout::Shard;
 use crate::store::{Key, Place, Store, StoreError};
 use crate::{Digest, Name, Tag};
 
-/// A link younger than this is not renewed again. The sweep's grace period must be much longer.
-pub(crate) const FRESH: Duration = Duration::from_secs(10 * 60);
-
 /// How long a push waits for the announcement to be withdrawn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -56,7 +53,7 @@ impl Store {
     pub(crate) async fn holds_on(&self, kind: Kind, name: &Name, digest: &Digest, now: SystemTime) -> Result<bool, StoreError> {
         let link = kind.link(digest, name);
         let Some(meta) = self.stat(&link).await? else { return Ok(false) };
-        if now.duration_since(meta.modified).is_ok_and(|age| age < FRESH) {
+        if now.duration_since(meta.modified).is_ok_and(|age| age < self.fresh) {
             return Ok(true);
         }
         self.touch(&link).await?;
@@ -131,13 +128,19 @@ impl Store {
     /// Deletes a manifest from a repository: its tags, its place among the referrers of its subject, itself.
     pub(crate) async fn delete_manifest(&self, name: &Name, digest: &Digest, subject: Option<&Digest>) -> Result<bool, StoreError> {
         self.untag(name, digest).await?;
+        let there = self.unlink_manifest(name, digest, subject).await?;
+        // Who pushed it again at the same time may have set these before the link went.
+        self.untag(name, digest).await?;
+        Ok(there)
+    }
+
+    /// Deletes a manifest that no tag names.
+    pub(crate) async fn unlink_manifest(&self, name: &Name, digest: &Digest, subject: Option<&Digest>) -> Result<bool, StoreError> {
         let referrer = subject.map(|subject| Key::referrer(name, subject, digest));
         if let Some(referrer) = &referrer {
             self.delete(referrer).await?;
         }
         let there = self.delete(&Kind::Manifest.link(digest, name)).await?;
-        // Who pushed it again at the same time may have set these before the link went.
-        self.untag(name, digest).await?;
         if let Some(referrer) = &referrer {
             self.delete(referrer).await?;
         }

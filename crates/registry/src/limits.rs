@@ -2,6 +2,9 @@
 
 use crate::manifest::MAX_MANIFEST;
 
+/// The largest bound of a manifest that may be set: the store reads them whole.
+pub const MAX_MANIFEST_LIMIT: u64 = crate::store::MAX_POINTER;
+
 /// Bounds on what strangers may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -11,6 +14,10 @@ pub struct Limits {
     pub blob: u64,
     /// Bodies that are received at once.
     pub uploads: usize,
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// Requests that one address may make in a second, over some time; `None` for as many as it can.
+    pub requests_per_second: Option<u32>,
     /// Bytes of manifests kept in memory.
     pub cache: usize,
     /// Entries of a page of tags or repositories.
@@ -19,6 +26,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { manifest: MAX_MANIFEST, blob: 64 << 30, uploads: 256, cache: 64 << 20, page: 10_000 }
+        Self {
+            manifest: MAX_MANIFEST,
+            blob: 64 << 30,
+            uploads: 256,
+            connections: 10_000,
+            requests_per_second: None,
+            cache: 64 << 20,
+            page: 10_000,
+        }
     }
 }

@@ -1,32 +1,56 @@
 //! The registry: a store, who may do what to it, and the answers to requests.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 
 use crate::access::{Access, Action, Caller, Decision};
+use crate::audit::{Audit, Event};
 use crate::body::{Body, Spare};
 use crate::cache::Cache;
 use crate::error::Refusal;
+use crate::metrics::Metrics;
 use crate::query::Query;
-use crate::route::{Route, RouteError};
+use crate::rate::Rate;
+use crate::route::Route;
 use crate::store::{self, Store};
-use crate::{Limits, Name};
+use crate::{Limits, Name, Swept};
 
 /// Everything that answers requests; shared by all connections.
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) store: Store,
-    access: Box<dyn Access>,
-    pub(crate) limits: Limits,
+    settings: RwLock<Arc<Settings>>,
+    audit: Option<Audit>,
     pub(crate) manifests: Cache,
     pub(crate) spare: Spare,
-    uploading: Arc<AtomicUsize>,
+    pub(crate) metrics: Metrics,
+    rate: Rate,
+    stopping: AtomicBool,
+    requests: Requests,
+}
+
+/// What can be changed while the registry runs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Who may do what.
+    pub access: Box<dyn Access>,
+    /// Bounds on what strangers may send.
+    pub limits: Limits,
+}
+
+/// Names for requests: what this process is called, and a number.
+#[derive(Debug)]
+struct Requests {
+    process: String,
+    next: AtomicU64,
 }
 
 /// A request, as far as its body.
@@ -35,26 +59,63 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) query: Query<'a>,
     pub(crate) caller: Caller<'a>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// What answers are: a response, or why not.
 pub(crate) type Answer = Result<Response<Body>, Refusal>;
 
 /// Room among the uploads that run at once; it is given back when this is dropped.
-pub(crate) struct Uploading(Arc<AtomicUsize>);
+pub(crate) struct Uploading<'a>(&'a Metrics);
 
-impl Drop for Uploading {
+impl Drop for Uploading<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.uploading.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Registry {
-    /// Makes a registry.
+    /// Makes a registry. `process` is what requests are called by, and should differ from one process to the next.
     #[must_use]
-    pub fn new(store: Store, access: Box<dyn Access>, limits: Limits) -> Self {
-        let manifests = Cache::new(limits.cache);
-        Self { store, access, limits, manifests, spare: Spare::default(), uploading: Arc::default() }
+    pub fn new(store: Store, settings: Settings, audit: Option<Audit>, process: &str) -> Self {
+        Self {
+            store,
+            manifests: Cache::new(settings.limits.cache),
+            settings: RwLock::new(Arc::new(settings)),
+            audit,
+            spare: Spare::default(),
+            metrics: Metrics::default(),
+            rate: Rate::default(),
+            stopping: AtomicBool::new(false),
+            requests: Requests { process: process.to_owned(), next: AtomicU64::new(0) },
+        }
+    }
+
+    /// The store that it serves.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What can be changed, as it is now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what can be changed, for requests that come from now on, and opens the audit log anew.
+    pub fn reload(&self, settings: Settings) -> std::io::Result<()> {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.audit.as_ref().map_or(Ok(()), Audit::reopen)
+    }
+
+    /// Says at `/readyz` from now on that no more requests should be sent here.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts a sweep that was made on this registry's store.
+    pub fn note(&self, swept: &Swept) {
+        self.metrics.swept(swept);
     }
 
     /// Answers a request that came from `address`.
@@ -63,8 +124,12 @@ impl Registry {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let answer = match Route::parse(parts.uri.path()) {
+        let route = Route::parse(parts.uri.path());
+        let kind = route.as_ref().map_or("unknown", Route::kind);
+        let mut user = None;
+        let answer = match route {
             Err(_) if parts.uri.path() == "/token" => {
                 let caller = Caller { headers: &parts.headers, address };
                 self.give_token(&parts.method, &caller, parts.uri.query()).await
@@ -72,24 +137,50 @@ impl Registry {
             Ok(route) => {
                 let caller = Caller { headers: &parts.headers, address };
                 let query = Query::new(parts.uri.query());
-                let asked = Asked { method: &parts.method, headers: &parts.headers, query, caller };
-                self.answer(&route, &asked, body.map_err(Into::into).boxed_unsync()).await
+                let asked = Asked { method: &parts.method, headers: &parts.headers, query, caller, settings: self.settings() };
+                self.answer(&route, &asked, body.map_err(Into::into).boxed_unsync(), &mut user).await
             }
             Err(error) => Err(error.into()),
         };
-        answer.unwrap_or_else(|refusal| refused(&refusal))
+        let mut response = answer.unwrap_or_else(|refusal| refused(&refusal));
+        let status = response.status().as_u16();
+        self.metrics.answered(kind, status, response.body().left(), started.elapsed());
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        if !is_read || status >= 500 || status == 401 || status == 403 || status == 429 {
+            self.log(&parts, &mut response, address, user.as_deref());
+        } else {
+            tracing::debug!(method = %parts.method, path = parts.uri.path(), status, "answered");
+        }
+        response
     }
 
-    async fn answer(&self, route: &Route, asked: &Asked<'_>, body: store::Body) -> Answer {
-        let action = action(route, asked.method)?;
-        if let Some(action) = action {
-            self.admit(&asked.caller, action, route.name()).await?;
+    /// Writes down what was written, or refused to someone, under a name that the client gets too.
+    fn log(&self, parts: &http::request::Parts, response: &mut Response<Body>, address: Option<IpAddr>, user: Option<&str>) {
+        let number = self.requests.next.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{number:x}", self.requests.process);
+        let (method, path, status) = (parts.method.as_str(), parts.uri.path(), response.status().as_u16());
+        let digest = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+        tracing::info!(request = id, method, path, status, address = address.map(tracing::field::display), user, digest, "answered");
+        if let Some(audit) = self.audit.as_ref().filter(|_| parts.method != Method::GET && parts.method != Method::HEAD) {
+            audit.write(&Event { time: Timestamp::now().to_string(), request: &id, address, user, method, path, status, digest });
+        }
+        response.headers_mut().insert("x-request-id", header(id));
+    }
+
+    async fn answer(&self, route: &Route, asked: &Asked<'_>, body: store::Body, user: &mut Option<String>) -> Answer {
+        if let Some(action) = action(route, asked.method)? {
+            if let Some((address, most)) = asked.caller.address.zip(asked.settings.limits.requests_per_second)
+                && !self.rate.allows(address, most, Instant::now())
+            {
+                return Err(Refusal::TooMany("requests from this address"));
+            }
+            *user = self.admit(asked, action, route.name()).await?;
         }
         match (route, asked.method) {
             (Route::Ping, _) => Ok(ping()),
             (Route::Live, _) => Ok(text("ok\n")),
             (Route::Ready, _) => self.ready().await,
-            (Route::Metrics, _) => Err(RouteError::Nothing.into()),
+            (Route::Metrics, _) => Ok(json(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.text())),
             (Route::Catalog, _) => self.catalog(asked).await,
             (Route::Blob(name, digest), &Method::DELETE) => self.delete_blob(name, digest).await,
             (Route::Blob(name, digest), _) => self.blob(asked, name, digest).await,
@@ -106,14 +197,9 @@ impl Registry {
         }
     }
 
-    /// Who gives tokens, and decides about requests.
-    pub(crate) fn access(&self) -> &dyn Access {
-        &*self.access
-    }
-
     /// The one place where access is decided.
-    pub(crate) async fn admit(&self, caller: &Caller<'_>, action: Action, name: Option<&Name>) -> Result<Option<String>, Refusal> {
-        match self.access.decide(caller, action, name).await {
+    pub(crate) async fn admit(&self, asked: &Asked<'_>, action: Action, name: Option<&Name>) -> Result<Option<String>, Refusal> {
+        match asked.settings.access.decide(&asked.caller, action, name).await {
             Decision::Allow(who) => Ok(who),
             Decision::Challenge(challenge) => Err(Refusal::Unauthorized { challenge }),
             Decision::Deny => Err(Refusal::Denied),
@@ -121,13 +207,16 @@ impl Registry {
     }
 
     /// Takes room for a body that is being received.
-    pub(crate) fn uploading(&self) -> Result<Uploading, Refusal> {
-        let before = self.uploading.fetch_add(1, Ordering::Relaxed);
-        let room = Uploading(self.uploading.clone());
-        if before < self.limits.uploads { Ok(room) } else { Err(Refusal::TooMany("uploads at once")) }
+    pub(crate) fn uploading(&self, asked: &Asked<'_>) -> Result<Uploading<'_>, Refusal> {
+        let before = self.metrics.uploading.fetch_add(1, Ordering::Relaxed);
+        let room = Uploading(&self.metrics);
+        if before < asked.settings.limits.uploads { Ok(room) } else { Err(Refusal::TooMany("uploads at once")) }
     }
 
     async fn ready(&self) -> Answer {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(Refusal::Stopping);
+        }
         self.store.get(&store::Key::format()).await?;
         Ok(text("ok\n"))
     }

@@ -8,7 +8,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Registry;
@@ -38,7 +40,13 @@ pub async fn serve(
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).pipeline_flush(true);
     server.http2().timer(TokioTimer::new()).max_header_list_size(HEAD_BYTES as u32);
     let mut stop = std::pin::pin!(stop);
+    let room = Arc::new(Semaphore::new(registry.settings().limits.connections));
     loop {
+        // Where there is no more room, callers wait in the kernel's queue until another connection ends.
+        let place = tokio::select! {
+            place = room.clone().acquire_owned() => place,
+            () = &mut stop => break,
+        };
         let (stream, address) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -52,12 +60,13 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let _ = stream.set_nodelay(true);
-        let registry = registry.clone();
+        let (counted, registry) = (registry.clone(), registry.clone());
         let address = address.ip();
         let service = service_fn(move |request| {
             let registry = registry.clone();
             async move { Ok::<_, std::convert::Infallible>(registry.respond(request, Some(address)).await) }
         });
+        counted.metrics.connections.fetch_add(1, Ordering::Relaxed);
         let (server, watcher, tls) = (server.clone(), graceful.watcher(), tls.clone());
         tokio::spawn(async move {
             let ended = match tls {
@@ -71,9 +80,12 @@ pub async fn serve(
             if let Err(error) = ended {
                 tracing::debug!(%error, %address, "a connection broke off");
             }
+            counted.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+            drop(place);
         });
     }
     drop(listener);
+    registry.stop();
     if tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
         tracing::warn!("answers on their way were broken off");
     }

@@ -1,89 +1,12 @@
 //! The room's promise: what clients push is what others pull, and what must not be is refused.
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use registry::{Algorithm, Digest, Limits, Open, Registry, Store};
-use serde_json::{Value, json};
+mod common;
 
-struct Fixture {
-    registry: Registry,
-    _folder: tempfile::TempDir,
-}
-
-struct Got {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Got {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn code(&self) -> (u16, String) {
-        (self.status.as_u16(), self.json()["errors"][0]["code"].as_str().unwrap_or_default().to_owned())
-    }
-}
-
-impl Fixture {
-    async fn new() -> Self {
-        Self::with(Limits::default()).await
-    }
-
-    async fn with(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::folder(folder.path()).await.unwrap();
-        Self { registry: Registry::new(store, Box::new(Open), limits), _folder: folder }
-    }
-
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Got {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = self.registry.respond(request.body(Full::new(body.into())).unwrap(), None).await;
-        let (parts, body) = response.into_parts();
-        Got { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
-    }
-
-    async fn get(&self, path: &str) -> Got {
-        self.send(Method::GET, path, &[], "").await
-    }
-
-    async fn push_blob(&self, name: &str, bytes: &'static [u8]) -> Digest {
-        let digest = Digest::of(Algorithm::Sha256, bytes);
-        let got = self.send(Method::POST, &format!("/v2/{name}/blobs/uploads/?digest={digest}"), &[], bytes).await;
-        assert_eq!(got.status, StatusCode::CREATED);
-        digest
-    }
-
-    async fn push(&self, name: &str, reference: &str, manifest: &Value) -> Got {
-        let media_type = manifest["mediaType"].as_str().unwrap().to_owned();
-        let path = format!("/v2/{name}/manifests/{reference}");
-        self.send(Method::PUT, &path, &[("content-type", &media_type)], manifest.to_string()).await
-    }
-
-    async fn image(&self, name: &str, config: &'static [u8]) -> Value {
-        let config = self.push_blob(name, config).await;
-        json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2 },
-            "layers": [],
-        })
-    }
-}
-
-fn digest_of(manifest: &Value) -> Digest {
-    Digest::of(Algorithm::Sha256, manifest.to_string().as_bytes())
-}
+use common::{Fixture, digest_of};
+use http::{Method, StatusCode};
+use registry::{Algorithm, Digest, Limits};
+use serde_json::json;
 
 #[tokio::test]
 async fn an_image_is_pulled_as_it_was_pushed() {

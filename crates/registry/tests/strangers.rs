@@ -63,7 +63,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::folder(&folder.path().join("store")).await.unwrap();
         let access = if guarded { guard(folder.path()) } else { Box::new(Open) };
-        Self { registry: Registry::new(store, access, Limits::default()), _folder: folder }
+        Self { registry: Registry::new(store, registry::Settings { access, limits: Limits::default() }, None, "test"), _folder: folder }
     }
 
     async fn send(&self, method: Method, path: &str, proof: &str, body: impl Into<Bytes>) -> Got {

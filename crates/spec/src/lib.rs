@@ -27,6 +27,7 @@ pub mod recipe;
 pub mod scaffold;
 pub mod schema;
 pub mod seed;
+pub mod serve;
 mod shell;
 mod text;
 pub mod transform;

@@ -27,6 +27,7 @@ pub(crate) mod provenance;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rebuild;
+pub(crate) mod registry;
 pub(crate) mod render;
 pub(crate) mod reproduce;
 pub(crate) mod sbom;
@@ -91,6 +92,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Command::Trust(args) => trust::run(&args, printer),
         Command::Sigstore(args) => sigstore::run(&args, printer),
         Command::Index(args) => index::run(&args, global, printer),
+        Command::Registry(args) => registry::run(&args, global, printer),
         Command::Serve(args) => serve::run(&args, global, printer),
         Command::Source(args) => source::run(&args, global, printer),
         Command::Store(args) => store::run(&args, global, printer),

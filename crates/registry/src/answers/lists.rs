@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 impl Registry {
     /// `GET /v2/<name>/tags/list` (distribution-spec, "Listing Tags").
     pub(crate) async fn tags(&self, asked: &Asked<'_>, name: &Name) -> Answer {
-        let n = asked.query.page(self.limits.page)?;
+        let n = asked.query.page(asked.settings.limits.page)?;
         let last = asked.query.first("last");
         let mut tags = self.store.leaves(&Place::tags(name), last.as_deref(), n.saturating_add(1)).await?;
         if tags.is_empty() && self.store.stat(&Key::repository(name)).await?.is_none() {
@@ -41,11 +41,11 @@ impl Registry {
 
     /// `GET /v2/_catalog`: the repositories that the caller may pull from.
     pub(crate) async fn catalog(&self, asked: &Asked<'_>) -> Answer {
-        let n = asked.query.page(self.limits.page)?;
+        let n = asked.query.page(asked.settings.limits.page)?;
         let last = asked.query.first("last").unwrap_or_default();
         let mut names = Vec::new();
         for name in self.store.repositories().await? {
-            if name.as_str() > last.as_ref() && self.admit(&asked.caller, Action::Pull, Some(&name)).await.is_ok() {
+            if name.as_str() > last.as_ref() && self.admit(asked, Action::Pull, Some(&name)).await.is_ok() {
                 names.push(name.as_str().to_owned());
                 if names.len() > n {
                     break;

@@ -90,8 +90,8 @@ impl Registry {
             Reference::Tag(_) => asked.query.digest("digest")?,
         };
         let algorithm = expected.map_or_else(|| asked.query.algorithm(), |digest| Ok(digest.algorithm()))?;
-        let _room = self.uploading()?;
-        let bytes = collected(body, self.limits.manifest).await?;
+        let _room = self.uploading(asked)?;
+        let bytes = collected(body, asked.settings.limits.manifest).await?;
         let content_type = asked.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let read = move || {
             let digest = Digest::of(algorithm, &bytes);

@@ -13,7 +13,7 @@ impl Registry {
         if *method != Method::GET {
             return Err(Refusal::Method(method.clone()));
         }
-        match self.access().token(caller, query).await {
+        match self.settings().access.token(caller, query).await {
             Issued::Unknown => Err(RouteError::Nothing.into()),
             Issued::Refused(challenge) => Err(Refusal::Unauthorized { challenge }),
             Issued::Given { token, seconds } => {

@@ -32,7 +32,7 @@ impl Registry {
         aws_lc_rs::rand::fill(&mut random).map_err(|_| Refusal::Stopping)?;
         let id = UploadId::new(random);
         if let Some(digest) = asked.query.digest("digest")? {
-            let _room = self.uploading()?;
+            let _room = self.uploading(asked)?;
             self.store.begin_upload(&id, name, digest.algorithm()).await?;
             return self.receive_last(asked, name, &id, &digest, body).await;
         }
@@ -52,7 +52,7 @@ impl Registry {
         };
         for source in sources {
             // Whether a repository that one may not pull from holds a blob is not told.
-            if self.admit(&asked.caller, Action::Pull, Some(&source)).await.is_ok()
+            if self.admit(asked, Action::Pull, Some(&source)).await.is_ok()
                 && self.store.holds_on(Kind::Blob, &source, digest, SystemTime::now()).await?
                 && self.store.hold(Kind::Blob, name, digest).await?
             {
@@ -70,7 +70,7 @@ impl Registry {
 
     /// `PATCH`: takes a chunk or a stream.
     pub(crate) async fn patch_upload(&self, asked: &Asked<'_>, name: &Name, id: &UploadId, body: store::Body) -> Answer {
-        let _room = self.uploading()?;
+        let _room = self.uploading(asked)?;
         let received = self.receive(asked, name, id, body).await?;
         Ok(going_on(StatusCode::ACCEPTED, name, id, received))
     }
@@ -79,7 +79,7 @@ impl Registry {
     pub(crate) async fn finish_upload(&self, asked: &Asked<'_>, name: &Name, id: &UploadId, body: store::Body) -> Answer {
         let missing = || Refusal::Parameter { what: "digest", why: "an upload ends with the digest of its content".into() };
         let digest = asked.query.digest("digest")?.ok_or_else(missing)?;
-        let _room = self.uploading()?;
+        let _room = self.uploading(asked)?;
         self.receive_last(asked, name, id, &digest, body).await
     }
 
@@ -93,7 +93,7 @@ impl Registry {
 
     async fn receive(&self, asked: &Asked<'_>, name: &Name, id: &UploadId, mut body: store::Body) -> Result<u64, Refusal> {
         let start = chunk_start(asked.headers)?;
-        let received = self.store.append(id, name, start, &mut body, self.limits.blob).await;
+        let received = self.store.append(id, name, start, &mut body, asked.settings.limits.blob).await;
         if matches!(received, Err(UploadError::Large(_))) {
             self.store.cancel_upload(id, name).await.map_err(refusal)?;
         }

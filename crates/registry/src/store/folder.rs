@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use fs_err as fs;
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, utimensat};
+use rustix::io::Errno;
 
 use super::error::doing;
 use super::layout::{Key, Place};
@@ -71,19 +72,38 @@ impl Folder {
 
     /// Makes an empty file, or makes it new again: nothing to write aside.
     pub(crate) fn mark(&self, key: &Key) -> Result<(), StoreError> {
+        if self.renew(key)? {
+            return Ok(());
+        }
         let path = self.path(key.as_str());
+        let create = || fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map(drop);
+        self.with_parents(&path, create).map_err(doing("writing an object"))?;
+        sync_parent(&path)
+    }
+
+    /// Makes an empty file new again, if it is there.
+    pub(crate) fn renew(&self, key: &Key) -> Result<bool, StoreError> {
         let now = Timestamps {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
         };
-        match utimensat(CWD, &path, &now, AtFlags::empty()) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(doing("touching an object")(error.into())),
+        match utimensat(CWD, self.path(key.as_str()), &now, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(doing("touching an object")(error.into())),
         }
-        let create = || fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map(drop);
-        self.with_parents(&path, create).map_err(doing("writing an object"))?;
-        sync_parent(&path)
+    }
+
+    /// Locks a file against other processes; `None` when one of them has it. It is locked until it is closed.
+    pub(crate) fn lock(&self, key: &Key) -> Result<Option<fs::File>, StoreError> {
+        let path = self.path(key.as_str());
+        let open = || fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = self.with_parents(&path, open).map_err(doing("taking a lock"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(error) => Err(doing("taking a lock")(error.into())),
+        }
     }
 
     /// Moves a whole, flushed file to its place.

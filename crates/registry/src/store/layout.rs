@@ -132,8 +132,23 @@ impl Place {
         Self(format!("repositories/{name}/_referrers/{}", dashed(subject)))
     }
 
+    /// The referrers of every subject.
+    pub(crate) fn all_referrers(name: &Name) -> Self {
+        Self(format!("repositories/{name}/_referrers"))
+    }
+
     pub(crate) fn uploads() -> Self {
         Self("uploads".into())
+    }
+
+    /// Where a bucket keeps the pieces of one upload, whose leaf [`upload`] made or a listing gave.
+    pub(crate) fn upload(leaf: &str) -> Self {
+        Self(format!("uploads/{leaf}"))
+    }
+
+    /// Where files are written before they are renamed.
+    pub(crate) fn aside() -> Self {
+        Self("tmp".into())
     }
 }
 

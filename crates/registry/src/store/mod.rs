@@ -4,19 +4,23 @@
 //! the registry is written once. What a rule may rely on is what the weaker of both gives: an object is written
 //! whole or not at all, what was written is seen by every later read, and nothing else. No write is conditional.
 
+pub(crate) mod bucket;
+mod bucket_upload;
 mod error;
 mod folder;
 mod folder_upload;
-#[allow(dead_code, reason = "the sweep lists what nothing else does")]
 pub(crate) mod layout;
 mod upload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+use bucket::Bucket;
+pub use bucket::Conditions;
 pub use error::StoreError;
 pub(crate) use error::doing;
 use folder::Folder;
@@ -24,19 +28,43 @@ pub(crate) use layout::{Key, Place};
 use upload::Uploads;
 pub(crate) use upload::{Body, UploadError};
 
-/// Pointers and descriptors are small; a larger one is damaged.
-const MAX_POINTER: u64 = 8 << 20;
+/// Pointers, descriptors and manifests are small; what is larger is damaged.
+pub(crate) const MAX_POINTER: u64 = 16 << 20;
 
 /// The place that keeps everything.
 #[derive(Debug)]
 pub struct Store {
-    backend: Backend,
+    pub(crate) backend: Backend,
     uploads: Uploads,
+    /// What the bucket's server does with conditions; a folder needs none.
+    pub(crate) conditions: Option<Conditions>,
+    /// The operator says that no other process writes to this store.
+    pub(crate) single_writer: bool,
+    /// A link younger than this is not renewed again; a fraction of the sweep's grace period.
+    pub(crate) fresh: Duration,
 }
 
 #[derive(Debug)]
-enum Backend {
+pub(crate) enum Backend {
     Folder(Folder),
+    Bucket(Bucket),
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What AWS's own tools read from the environment: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` and so on.
+    pub bucket: BTreeMap<String, String>,
+    /// No other process writes to this store, so one that can not keep a lease may be swept.
+    pub single_writer: bool,
+    /// The grace period that this store is swept with.
+    pub grace: Duration,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { bucket: BTreeMap::new(), single_writer: false, grace: crate::sweep::Sweep::default().grace }
+    }
 }
 
 /// What is known of an object without reading it.
@@ -58,7 +86,6 @@ pub(crate) struct Entry {
 }
 
 /// The bytes of an object, or some of them.
-#[allow(dead_code, reason = "buckets answer in streams")]
 pub(crate) enum Content {
     /// A file, from an offset on, so many bytes.
     File { file: std::fs::File, offset: u64, length: u64 },
@@ -67,21 +94,34 @@ pub(crate) enum Content {
 }
 
 impl Store {
-    /// Opens or makes a store at an address: the path of a folder.
-    pub async fn open(address: &str) -> Result<Self, StoreError> {
-        if address.contains("://") {
-            return Err(StoreError::Address(address.to_owned()));
-        }
-        Self::folder(Path::new(address)).await
+    /// Opens or makes a store at an address: the path of a folder, or `s3://bucket/prefix`.
+    pub async fn open(address: &str, opening: &Opening) -> Result<Self, StoreError> {
+        // The freshest link that is not renewed must outlive a push by far.
+        let fresh = (opening.grace / 8).min(Duration::from_secs(10 * 60));
+        let mut store = if address.contains("://") {
+            let bucket = Bucket::open(address, &opening.bucket)?;
+            let mut name = [0; 8];
+            aws_lc_rs::rand::fill(&mut name).map_err(|_| StoreError::Stopped)?;
+            let conditions = bucket.probe(&name.map(|byte| format!("{byte:02x}")).concat()).await?;
+            tracing::info!(?conditions, "what the bucket's server does with conditions on writes");
+            Self::new(Backend::Bucket(bucket), Some(conditions), fresh)
+        } else {
+            let root = Path::new(address).to_owned();
+            Self::new(Backend::Folder(blocking(move || Folder::open(&root)).await?), None, fresh)
+        };
+        store.single_writer = opening.single_writer;
+        store.check_format().await?;
+        Ok(store)
+    }
+
+    fn new(backend: Backend, conditions: Option<Conditions>, fresh: Duration) -> Self {
+        Self { backend, uploads: Uploads::default(), conditions, single_writer: false, fresh }
     }
 
     /// Opens or makes a store in a folder.
     pub async fn folder(root: &Path) -> Result<Self, StoreError> {
-        let root = root.to_owned();
-        let folder = blocking(move || Folder::open(&root)).await?;
-        let store = Self { backend: Backend::Folder(folder), uploads: Uploads::default() };
-        store.check_format().await?;
-        Ok(store)
+        let address = root.to_str().ok_or_else(|| StoreError::Address(root.display().to_string()))?;
+        Self::open(address, &Opening::default()).await
     }
 
     async fn check_format(&self) -> Result<(), StoreError> {
@@ -105,6 +145,7 @@ impl Store {
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         match &self.backend {
             Backend::Folder(folder) => folder.get(key),
+            Backend::Bucket(bucket) => bucket.get(key).await,
         }
     }
 
@@ -112,6 +153,7 @@ impl Store {
     pub(crate) async fn stat(&self, key: &Key) -> Result<Option<Meta>, StoreError> {
         match &self.backend {
             Backend::Folder(folder) => folder.stat(key),
+            Backend::Bucket(bucket) => bucket.stat(key).await,
         }
     }
 
@@ -122,16 +164,18 @@ impl Store {
                 let (folder, key) = (folder.clone(), key.clone());
                 blocking(move || folder.put(&key, &bytes)).await
             }
+            Backend::Bucket(bucket) => bucket.put(key, bytes).await,
         }
     }
 
-    /// Makes an empty object be as if it had been written now.
+    /// Makes an empty object be as if it had been written now. On a bucket it may come into being by that.
     pub(crate) async fn touch(&self, key: &Key) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                blocking(move || folder.mark(&key)).await
+                blocking(move || folder.renew(&key).map(drop)).await
             }
+            Backend::Bucket(bucket) => bucket.put(key, Bytes::new()).await,
         }
     }
 
@@ -142,6 +186,7 @@ impl Store {
                 let (folder, key) = (folder.clone(), key.clone());
                 blocking(move || folder.delete(&key)).await
             }
+            Backend::Bucket(bucket) => bucket.delete(key).await,
         }
     }
 
@@ -152,6 +197,7 @@ impl Store {
                 let (folder, place, prefix) = (folder.clone(), place.clone(), prefix.to_owned());
                 blocking(move || folder.list(&place, &prefix)).await
             }
+            Backend::Bucket(bucket) => bucket.list(place, prefix).await,
         }
     }
 
@@ -162,6 +208,7 @@ impl Store {
                 let (folder, place, after) = (folder.clone(), place.clone(), after.map(str::to_owned));
                 blocking(move || folder.leaves(&place, after.as_deref(), most)).await
             }
+            Backend::Bucket(bucket) => bucket.leaves(place, after, most).await,
         }
     }
 
@@ -172,6 +219,7 @@ impl Store {
                 let (folder, place) = (folder.clone(), place.clone());
                 blocking(move || folder.places(&place)).await
             }
+            Backend::Bucket(bucket) => bucket.places(place).await,
         }
     }
 
@@ -179,6 +227,7 @@ impl Store {
     pub(crate) async fn read(&self, key: &Key, offset: u64, length: u64) -> Result<Option<Content>, StoreError> {
         match &self.backend {
             Backend::Folder(folder) => Ok(folder.open_file(key)?.map(|file| Content::File { file, offset, length })),
+            Backend::Bucket(bucket) => bucket.read(key, offset, length).await,
         }
     }
 }

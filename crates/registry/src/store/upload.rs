@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::layout::{Key, upload};
-use super::{Backend, Store, StoreError};
+use super::layout::{Key, Place, upload};
+use super::{Backend, Entry, Meta, Store, StoreError};
 use crate::digest::Hasher;
 use crate::route::UploadId;
 use crate::{Algorithm, Digest, Mismatch, Name};
@@ -87,6 +87,7 @@ impl Store {
     pub(crate) async fn begin_upload(&self, id: &UploadId, name: &Name, algorithm: Algorithm) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Folder(folder) => folder.begin_upload(&upload(id, name)).await?,
+            Backend::Bucket(bucket) => bucket.begin_upload(&upload(id, name)).await?,
         }
         self.uploads.keep(id, Progress::new(algorithm));
         Ok(())
@@ -96,6 +97,7 @@ impl Store {
     pub(crate) async fn received(&self, id: &UploadId, name: &Name) -> Result<u64, UploadError> {
         match &self.backend {
             Backend::Folder(folder) => folder.received(&upload(id, name)).await,
+            Backend::Bucket(bucket) => bucket.received(&upload(id, name)).await,
         }
     }
 
@@ -112,6 +114,7 @@ impl Store {
         let mut progress = self.uploads.take(id);
         let result = match &self.backend {
             Backend::Folder(folder) => folder.append(&upload(id, name), start, body, most, &mut progress).await,
+            Backend::Bucket(bucket) => bucket.append(&upload(id, name), start, body, most, &mut progress).await,
         };
         if let Some(progress) = progress
             && !matches!(result, Err(UploadError::Unknown))
@@ -126,6 +129,7 @@ impl Store {
         let progress = self.uploads.take(id).filter(|progress| progress.hasher.algorithm() == digest.algorithm());
         match &self.backend {
             Backend::Folder(folder) => folder.finish_upload(&upload(id, name), digest, progress, &Key::blob(digest)).await,
+            Backend::Bucket(bucket) => bucket.finish_upload(&upload(id, name), digest, progress).await,
         }
     }
 
@@ -134,7 +138,31 @@ impl Store {
         self.uploads.take(id);
         match &self.backend {
             Backend::Folder(folder) => folder.cancel_upload(&upload(id, name)).await,
+            Backend::Bucket(bucket) => bucket.cancel_upload(&upload(id, name)).await,
         }
+    }
+
+    /// Lists the uploads that began and did not end: how much they hold, and when something came last.
+    pub(crate) async fn list_uploads(&self) -> Result<Vec<Entry>, StoreError> {
+        let Backend::Bucket(bucket) = &self.backend else { return self.list(&Place::uploads(), "").await };
+        let mut uploads = Vec::new();
+        for leaf in bucket.places(&Place::uploads()).await? {
+            let pieces = bucket.list(&Place::upload(&leaf), "").await?;
+            let size = pieces.iter().map(|piece| piece.meta.size).sum();
+            if let Some(modified) = pieces.iter().map(|piece| piece.meta.modified).max() {
+                uploads.push(Entry { leaf, meta: Meta { size, modified } });
+            }
+        }
+        Ok(uploads)
+    }
+
+    /// Gives up an upload that a listing named.
+    pub(crate) async fn forget_upload(&self, leaf: &str) -> Result<(), StoreError> {
+        let Backend::Bucket(bucket) = &self.backend else { return self.delete(&Place::uploads().key(leaf)).await.map(drop) };
+        for piece in bucket.list(&Place::upload(leaf), "").await?.iter().rev() {
+            bucket.delete(&Place::upload(leaf).key(&piece.leaf)).await?;
+        }
+        Ok(())
     }
 }
 
