@@ -9,6 +9,7 @@ use crate::Target;
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "attest-key", samples: key_samples, run: key },
     Target { name: "attest-spdx", samples: || vec![SPDX.into()], run: spdx },
+    Target { name: "attest-claims", samples: claims, run: claim },
     Target { name: "attest-provenance", samples: || vec![STATEMENT.into()], run: provenance },
 ];
 
@@ -47,6 +48,29 @@ fn provenance(bytes: &[u8]) {
         let _ = build::provenance::members(&statement.predicate);
     }
 }
+
+fn claims() -> Vec<Vec<u8>> {
+    [BUNDLE, ROOT, ENTRY, NOTE, POLICY].map(Into::into).to_vec()
+}
+
+/// One text as everything that comes with a claim: bundle, trust root, entry and checkpoint of a log, policy, key.
+fn claim(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = attest::bundle::Bundle::parse(bytes);
+    let _ = attest::trust::TrustRoot::parse(&text);
+    let _ = attest::log::entry::Entry::parse(bytes);
+    let _ = attest::log::Checkpoint::of_note(&text);
+    let _ = attest::signing::VerifyingKey::from_pem(&text);
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        let _ = attest::policy::Written::parse(value);
+    }
+}
+
+const BUNDLE: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"x"},"tlogEntries":[{"logIndex":"1","logId":{"keyId":"AAAA"},"kindVersion":{"kind":"dsse","version":"0.0.2"},"integratedTime":"0","inclusionProof":{"logIndex":"1","rootHash":"AAAA","treeSize":"2","hashes":["AAAA"],"checkpoint":{"envelope":"x\n2\nAAAA\n\n"}},"canonicalizedBody":"e30="}]},"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA","keyid":""}]}}"#;
+const ROOT: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[{"baseUrl":"https://example.org","hashAlgorithm":"SHA2_256","publicKey":{"rawBytes":"AAAA","keyDetails":"PKIX_ED25519","validFor":{"start":"2026-01-01T00:00:00Z"}},"logId":{"keyId":"AAAA"}}],"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}"#;
+const ENTRY: &str = r#"{"apiVersion":"0.0.2","kind":"dsse","spec":{"dsseV002":{"payloadHash":{"algorithm":"SHA2_256","digest":"AAAA"},"signatures":[{"content":"AAAA","verifier":{"keyDetails":"PKIX_ED25519","publicKey":{"rawBytes":"AAAA"}}}]}}}"#;
+const NOTE: &str = "example.org/log\n2\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} example.org/log AAAAAAAA\n";
+const POLICY: &str = r#"{"name":"x","images":["a/*"],"identities":[{"key":"x"}],"predicates":[{"type":"https://slsa.dev/provenance/v1"}]}"#;
 
 const SPDX: &str = r#"{"SPDXID":"SPDXRef-DOCUMENT","spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","name":"sample","documentNamespace":"https://example.org/1","creationInfo":{"created":"2026-01-01T00:00:00Z","creators":["Tool: undistro","Organization: sample"],"licenseListVersion":"3.25"},"documentDescribes":["SPDXRef-Package-a"],"packages":[{"SPDXID":"SPDXRef-Package-a","name":"a","versionInfo":"1-r0","downloadLocation":"NOASSERTION","filesAnalyzed":false,"licenseConcluded":"NOASSERTION","licenseDeclared":"MIT","copyrightText":"NOASSERTION","primaryPackagePurpose":"APPLICATION","checksums":[{"algorithm":"SHA256","checksumValue":"ab"}],"externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:apk/x/a@1"}]}],"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-Package-a"}]}"#;
 
