@@ -10,6 +10,8 @@ if [ -z "$SIXTY" ]; then
 fi
 "$SIXTY" "$WORK/sixty" 350 "$RUNS"
 "$SIXTY" "$WORK/small" 35 1
+# A distribution without a definition of its own.
+mkdir -p "$WORK/sixty/packages" "$WORK/small/packages"
 measure() { python3 benches/measure.py "$@"; }
 
 # compose PLACE DEFINITION REPOSITORY OUT STORE [MORE...]: the command that is measured.
