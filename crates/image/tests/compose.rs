@@ -234,13 +234,16 @@ fn flip(store: &Store, digest: &Digest) {
     fs_err::write(&path, bytes).unwrap();
 }
 
+/// What is done to the raw and the packed copy of a part.
+type Harm<'a> = &'a dyn Fn(&Store, Digest, Digest);
+
 #[test]
 fn a_part_that_rotted_or_went_is_made_again() {
     let layered = definition("layering: {strategy: origin, budget: 9}");
     let (_right, fresh) = stored();
     let right = compose(&fresh, &drafts(), &layered);
     let remove = |store: &Store, digest: &Digest| fs_err::remove_file(store.blob(digest).unwrap()).unwrap();
-    let harms: [(&str, &dyn Fn(&Store, Digest, Digest)); 5] = [
+    let harms: [(&str, Harm<'_>); 5] = [
         ("a flipped bit", &|store, raw, _| flip(store, &raw)),
         ("a flipped bit, compressed", &|store, _, packed| flip(store, &packed)),
         ("no second copy", &|store, raw, _| remove(store, &raw)),
