@@ -92,6 +92,13 @@ push "$DOCKER_AT"
 # cpu PID: processor time of a process so far, in hundredths of a second.
 cpu() { sed 's/.*) //' "/proc/$1/stat" | awk '{print $12 + $13}'; }
 
+# answers WHAT: how many answers wrk got. Of the large blob by the bytes that came, since most are on their way at the end.
+answers() {
+    awk -v what="$1" '/requests in/ { n = $1; size = $5; unit = size; sub(/^[0-9.]+/, "", unit); size += 0
+        if (unit ~ /^G/) size *= 1073741824; else if (unit ~ /^M/) size *= 1048576; else if (unit ~ /^K/) size *= 1024
+        print what == "100MB" ? size / 1e8 : n }'
+}
+
 # measured NAME PID ADDRESS WHAT PATH CONNECTIONS: one line for each run.
 measured() {
     local name=$1 pid=$2 address=$3 what=$4 path=$5 connections=$6 before after answers run
@@ -99,10 +106,10 @@ measured() {
         before=$(cpu "$pid")
         answers=$(taskset -c 1 wrk -t1 -c"$connections" -d"${SECONDS_EACH}s" --timeout 30s \
             -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "http://$address$path" | tee -a "$WORK/wrk.log" \
-            | awk '/requests in/ {print $1} /Non-2xx|Socket errors/ {print "0 " $0}' | head -n 1)
+            | answers "$what")
         after=$(cpu "$pid")
         awk -v answers="$answers" -v ticks=$((after - before)) -v what="$what" -v c="$connections" -v name="$name" -v run="$run" \
-            -v seconds="$SECONDS_EACH" 'BEGIN { printf "%s %s %s %d: %d answers in %d s, %.2f s of the server = %.1f/cpu-s\n",
+            -v seconds="$SECONDS_EACH" 'BEGIN { printf "%s %s %s %d: %.1f answers in %d s, %.2f s of the server = %.1f/cpu-s\n",
                 what, c, name, run, answers, seconds, ticks / 100, ticks ? answers * 100 / ticks : 0 }'
     done
 }
