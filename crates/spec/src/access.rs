@@ -158,7 +158,7 @@ rules:
     fn names_every_mistake() {
         let text =
             "url: registry.example.org\ntoken-lifetime: 1d\nrules: [{ repositories: a, pull: [alice], pulls: [] }, { push: [anyone] }]\n";
-        assert_eq!(parse(text).unwrap_err().iter().count(), 2, "of form");
+        assert_eq!(parse(text).unwrap_err().iter().count(), 5, "of form and of meaning, at once");
         let text = "url: registry.example.org\ntoken-lifetime: 24h\nrules: [{ repositories: a, pull: [alice] }]\n";
         assert_eq!(parse(text).unwrap_err().iter().count(), 3, "of meaning");
     }
