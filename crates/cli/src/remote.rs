@@ -13,7 +13,7 @@ use crate::failure::{Failure, Message, with_usual_hints};
 /// Options of verbs that speak with registries.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RegistryArgs {
-    /// Speak without TLS to every registry; without this only to one on this machine (localhost, 127.0.0.1, [::1]).
+    /// Speak without TLS to every registry; without this only to one on this machine: localhost, 127.0.0.1 or ::1.
     #[arg(long, help_heading = "Registry options")]
     plain_http: bool,
     /// Trust the certificates of the authorities in this PEM file, in place of those that browsers trust.

@@ -45,7 +45,7 @@ def misspelt(value, validator, path=()):
         inner = changed
         for step in place:
             inner = inner[step]
-        inner["mispelt-key"] = {"a": [1]}
+        inner["no-such-key"] = {"a": [1]}
         yield place, changed
 
 
