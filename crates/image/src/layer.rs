@@ -4,8 +4,8 @@
 //! table, then what was made here. Directories look the same wherever a layer repeats them; hard links point backwards
 //! within one package's part; no path comes twice, in one layer or in two.
 //!
-//! Composing does not compress: what a package gives is compressed once and kept ([`part`]), and a layer is put together
-//! from such parts ([`stitch`]). [`whole`] writes the same layer in one stream.
+//! Composing does not compress: what a package gives is compressed once and kept ([`mod@part`]), and a layer is put together
+//! from such parts ([`mod@stitch`]). [`mod@whole`] writes the same layer in one stream.
 
 mod codec;
 mod group;
