@@ -51,7 +51,7 @@ pub fn write(format: Format, path: &Path, images: &[Tagged], blobs: &dyn Blobs) 
     rewrite(format, path, images, blobs, &Written::default()).map(drop)
 }
 
-/// Does what [`write`] does, where `before` was written there the last time: what is there still is left as it is.
+/// Does what [`write()`] does, where `before` was written there the last time: what is there still is left as it is.
 /// Returns what to note for the next time.
 pub fn rewrite(format: Format, path: &Path, images: &[Tagged], blobs: &dyn Blobs, before: &Written) -> Result<Written, OciError> {
     let what = written::what(format, images);
