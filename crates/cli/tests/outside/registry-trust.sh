@@ -2,10 +2,13 @@
 # What cosign and skopeo say of the claims beside an image in our registry. COSIGN and COSIGN2 name cosign 3 and cosign 2.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
+. scripts/lib.sh
+. scripts/unstable.sh
+[ -n "${COSIGN:-}" ] || unstable cosign
 cosign=${COSIGN:-$(command -v cosign || true)}
-[ -n "$cosign" ] || { echo "SKIP cosign is not installed (version 3 or newer; COSIGN=FILE names one)"; exit 0; }
-undistro=$(readlink -f "${UNDISTRO:-target/debug/undistro}")
-[ -x "$undistro" ] || cargo build --quiet --locked -p cli
+[ -n "$cosign" ] || { echo "SKIP cosign can not be had here (Debian's unstable has it; COSIGN=FILE names one)"; exit 0; }
+[ -x "$UNDISTRO" ] || build_undistro
+undistro=$UNDISTRO
 work=$(mktemp -d)
 export HOME="$work" UNDISTRO_STORE="$work/store"
 "$undistro" serve --listen 127.0.0.1:0 >"$work/listen" 2>"$work/serve.log" &

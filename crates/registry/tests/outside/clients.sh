@@ -2,6 +2,7 @@
 # The clients that people have, against `undistro serve`: push, pull, copy, attach, discover, delete; with and without a login; in TLS.
 cd "$(dirname "$0")/../../../.."
 . scripts/lib.sh
+. scripts/unstable.sh
 need skopeo skopeo
 need podman podman
 need umoci umoci
@@ -13,24 +14,7 @@ work=$(mktemp -d)
 pids=()
 cleanup() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$work"; }
 trap cleanup EXIT
-tools=$PWD/target/outside/debian
-PATH=$tools/root/usr/bin:$PATH
-
-# debian TOOL...: from Debian's unstable, by the mirror that apt uses here, unpacked beside and not installed.
-debian() {
-    local mirror options tool missing=()
-    for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
-    [ ${#missing[@]} = 0 ] && return 0
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | sort -u | head -n 1) || return 0
-    mkdir -p "$tools/lists/partial" "$tools/root"
-    echo "deb $mirror sid main" >"$tools/sid.list"
-    options=(-qq -o "Dir::Etc::sourcelist=$tools/sid.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$tools/lists" -o Acquire::Check-Valid-Until=false)
-    apt-get "${options[@]}" update >/dev/null 2>&1 || return 0
-    for tool in "${missing[@]}"; do
-        (cd "$tools" && apt-get "${options[@]}" download "$tool" >/dev/null 2>&1 && dpkg -x "$tool"_*.deb root) || true
-    done
-}
-debian crane oras cosign
+unstable crane oras cosign
 have() { command -v "$1" >/dev/null || { echo "SKIP $1 can not be had here (Debian's unstable has it)"; return 1; }; }
 
 undistro=${UNDISTRO_DEBUG:-${CARGO_TARGET_DIR:-target}/debug/undistro}
