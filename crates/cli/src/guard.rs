@@ -1,19 +1,17 @@
-//! Who may do what to the registry that is served: from `access.yaml` to what decides about requests.
+//! Who may do what to the registry that is served: from `access` in `serve.yaml` to what decides about requests.
 
 use std::path::Path;
 
 use registry::access::{Guard, Passwords, Rule, Rules, Tokens};
 use registry::{Access, Open};
-use spec::access::{AccessRule, load};
-use spec::package::LoadError;
+use spec::access::AccessRule;
 
-use crate::failure::{Failure, Message};
+use crate::failure::Failure;
 
-/// Reads who may do what; without a file everyone may do everything. Paths in it are relative to where it lies.
-pub(crate) fn open(path: Option<&Path>, tls: bool) -> Result<Box<dyn Access>, Failure> {
-    let Some(path) = path else { return Ok(Box::new(Open)) };
-    let written = load(path).map_err(|error| mistakes(&error))?;
-    let beside = |name: &String| path.parent().unwrap_or(Path::new("")).join(name);
+/// Makes what decides; where nothing is written everyone may do everything. Paths in it are relative to `folder`.
+pub(crate) fn open(written: Option<&spec::access::Access>, folder: &Path, tls: bool) -> Result<Box<dyn Access>, Failure> {
+    let Some(written) = written else { return Ok(Box::new(Open)) };
+    let beside = |name: &String| folder.join(name);
     let passwords = written.htpasswd.as_ref().map(|name| Passwords::open(&beside(name))).transpose();
     let passwords = passwords.map_err(|error| Failure::input(&error))?;
     let rules = match &written.rules {
@@ -28,21 +26,10 @@ pub(crate) fn open(path: Option<&Path>, tls: bool) -> Result<Box<dyn Access>, Fa
         None => Tokens::with_own_key(&written.service, written.token_lifetime),
     };
     let tokens = tokens.map_err(|error| Failure::input(&error))?;
-    Ok(Box::new(Guard::new(rules, passwords, tokens, written.url, tls)))
+    Ok(Box::new(Guard::new(rules, passwords, tokens, written.url.clone(), tls)))
 }
 
 fn rule(written: &AccessRule) -> Result<Rule, registry::access::RuleError> {
     let who = |names: &[String]| names.iter().map(|name| name.parse()).collect::<Result<_, _>>();
     Rule::new(&written.repositories, who(&written.pull)?, who(&written.push)?, who(&written.delete)?)
-}
-
-/// Shows the mistakes of the file with their lines.
-fn mistakes(error: &LoadError) -> Failure {
-    match error {
-        LoadError::Mistakes { path, text, diagnostics } => {
-            let shown = diagnostics.render(&path.display().to_string(), text);
-            Failure::Input(Message::text(format!("{} has mistakes\n{shown}", path.display())))
-        }
-        other => Failure::input(other),
-    }
 }

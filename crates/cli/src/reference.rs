@@ -1,5 +1,6 @@
 //! docs/cli.md: made of the command line itself and of the table of environment variables, and checked by a test.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, CommandFactory as _};
@@ -37,7 +38,7 @@ fn reference() -> String {
     for command in visible(&root) {
         let name = format!("undistro {}", command.get_name());
         let _ = writeln!(text, "| [`{name}`](#{}) | {} |", name.replace(' ', "-"), about(command));
-        section(&mut sections, command, &name, 2);
+        section(&mut sections, command, &name, 2, &globals(&root));
     }
     text += "\n## Options of every command\n\n";
     root.get_arguments().filter(|arg| arg.is_global_set()).for_each(|arg| option(&mut text, arg));
@@ -56,14 +57,22 @@ fn about(command: &Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-fn section(text: &mut String, command: &Command, name: &str, level: usize) {
+/// Options that the verbs below a command take as well; they are told once, where they are declared.
+fn globals(command: &Command) -> BTreeSet<&str> {
+    command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().as_str()).collect()
+}
+
+fn section(text: &mut String, command: &Command, name: &str, level: usize, told: &BTreeSet<&str>) {
     let _ = write!(text, "\n{} {name}\n\n{}\n", "#".repeat(level), sentence(&about(command)));
     let verbs: Vec<_> = visible(command).collect();
     if verbs.is_empty() {
         let usage = command.clone().render_usage().to_string();
         let _ = write!(text, "\n```\n{}\n```\n", usage.trim_start_matches("Usage: "));
     }
-    let own = |arg: &&Arg| !arg.is_global_set() && !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
+    let own = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        !told.contains(id) && !arg.is_hide_set() && !matches!(id, "help" | "version")
+    };
     let (positional, options): (Vec<_>, Vec<_>) = command.get_arguments().filter(own).partition(|arg| arg.is_positional());
     if !positional.is_empty() || !options.is_empty() {
         text.push('\n');
@@ -73,7 +82,7 @@ fn section(text: &mut String, command: &Command, name: &str, level: usize) {
         after(text, &more.to_string());
     }
     for verb in verbs {
-        section(text, verb, &format!("{name} {}", verb.get_name()), level + 1);
+        section(text, verb, &format!("{name} {}", verb.get_name()), level + 1, &globals(command));
     }
 }
 

@@ -1,17 +1,15 @@
-//! `access.yaml`: who may do what to the registry.
+//! `access` in `serve.yaml`: who may do what to the registry.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::package::{LoadError, read_text};
 use crate::yaml::{Text, record};
-use crate::{Code, Diagnostic, Diagnostics, duration, yaml};
+use crate::{Code, Diagnostic, Diagnostics, duration};
 
 record! {
     /// Who may do what. Without it everyone may do everything.
-    AccessDocument is "`access.yaml`" {
+    AccessDocument is "`access`" {
         /// The file of users and their passwords, argon2id or bcrypt; read again when it changes.
         "htpasswd" => htpasswd: Option<Text>,
         /// How clients reach the registry: `https://registry.example.org`. Without it they are sent to the host that they asked.
@@ -74,26 +72,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// The shortest and the longest time that make sense: clients need some seconds, and what was stolen should not serve for long.
 const LIFETIMES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 
-/// Parses `access.yaml`.
-///
-/// # Errors
-/// Every mistake in it.
-pub fn parse(text: &str) -> Result<Access, Diagnostics> {
-    let (document, mut out) = yaml::read::<AccessDocument>(text);
-    let access = document.map(|document| check(&document, &mut out));
-    out.finish(access).map(|(access, _)| access)
-}
-
-/// Reads and parses the file at `path`.
-///
-/// # Errors
-/// The file can not be read, or holds mistakes.
-pub fn load(path: &Path) -> Result<Access, LoadError> {
-    let text = read_text(path)?;
-    parse(&text).map_err(|diagnostics| LoadError::Mistakes { path: path.to_owned(), text, diagnostics })
-}
-
-fn check(document: &AccessDocument, out: &mut Diagnostics) -> Access {
+/// Says what a document means.
+pub(crate) fn check(document: &AccessDocument, out: &mut Diagnostics) -> Access {
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.value.clone());
     let texts = |texts: &[Text]| texts.iter().map(|text| text.value.clone()).collect();
     let rule = |rule: &AccessRuleDocument| AccessRule {
@@ -136,6 +116,11 @@ fn lifetime(text: Option<&Text>, out: &mut Diagnostics) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Access, Diagnostics> {
+        let text = text.lines().map(|line| format!("  {line}\n")).collect::<String>();
+        crate::serve::parse(&format!("access:\n{text}")).map(|serve| serve.access.unwrap())
+    }
 
     #[test]
     fn reads_what_operators_write() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::access::{self, Access, AccessDocument};
 use crate::package::{LoadError, read_text};
 use crate::yaml::{Spanned, Text, record};
 use crate::{Code, Diagnostic, Diagnostics, duration, yaml};
@@ -20,6 +21,8 @@ record! {
         "single-writer" => single_writer: Option<bool>,
         /// The file to which every write is logged, a JSON object a line.
         "audit" => audit: Option<Text>,
+        /// Who may do what. Without it everyone may do everything.
+        "access" => access: Option<AccessDocument>,
         /// Bounds on what clients may send.
         "limits" => limits: Option<LimitsDocument>,
         /// When and how garbage is swept.
@@ -80,6 +83,8 @@ pub struct Serve {
     pub single_writer: bool,
     /// The file to which writes are logged.
     pub audit: Option<String>,
+    /// Who may do what; `None` where everyone may do everything.
+    pub access: Option<Access>,
     /// The largest manifest, in bytes.
     pub manifest: Option<u64>,
     /// The largest blob, in bytes.
@@ -146,6 +151,7 @@ fn check(document: &Document, out: &mut Diagnostics) -> Serve {
         store: text(&document.store),
         single_writer: document.single_writer == Some(true),
         audit: text(&document.audit),
+        access: document.access.as_ref().map(|access| access::check(access, out)),
         ..Serve::default()
     };
     if let Some(limits) = &document.limits {

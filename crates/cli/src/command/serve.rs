@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use registry::sweep::{Rule, Sweep};
 use registry::{Audit, Limits, Opening, Registry, Settings, Store};
+use spec::package::LoadError;
 use spec::serve::Serve;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,12 +34,9 @@ pub(crate) struct Args {
     /// [default: 127.0.0.1:5000].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The configuration: limits, sweeps, rules.
+    /// The configuration: who may do what, limits, sweeps, rules (docs/registry.md).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Who may do what: users, tokens, rules (docs/registry-access.md) [default: everyone may do everything].
-    #[arg(long, value_name = "FILE")]
-    access: Option<PathBuf>,
     /// Speak TLS with this chain of certificates, PEM; read again when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -69,6 +67,9 @@ pub(super) struct Setup {
     pub(super) opening: Opening,
     pub(super) sweep: Sweep,
     listen: String,
+    access: Option<spec::access::Access>,
+    /// Where the configuration lies; paths in it are relative to this.
+    folder: PathBuf,
     limits: Limits,
     audit: Option<PathBuf>,
     every: Option<Duration>,
@@ -88,7 +89,7 @@ impl Setup {
     /// Reads the configuration. An option counts over it.
     pub(super) fn load(config: Option<&Path>, global: &Global) -> Result<Self, Failure> {
         let serve = match config {
-            Some(path) => spec::serve::load(path).map_err(|error| Failure::input(&error))?,
+            Some(path) => spec::serve::load(path).map_err(|error| mistakes(&error))?,
             None => Serve::default(),
         };
         let limits = Limits::default();
@@ -114,14 +115,27 @@ impl Setup {
             opening: Opening { bucket, single_writer: serve.single_writer, grace: sweep.grace },
             sweep,
             listen: serve.listen.unwrap_or_else(|| "127.0.0.1:5000".to_owned()),
+            access: serve.access,
+            folder: config.and_then(Path::parent).unwrap_or(Path::new("")).to_owned(),
             limits,
             audit: serve.audit.map(PathBuf::from),
             every: serve.sweep_every,
         })
     }
 
-    fn settings(&self, access: Option<&Path>, tls: bool) -> Result<Settings, Failure> {
-        Ok(Settings { access: guard::open(access, tls)?, limits: self.limits.clone() })
+    fn settings(&self, tls: bool) -> Result<Settings, Failure> {
+        Ok(Settings { access: guard::open(self.access.as_ref(), &self.folder, tls)?, limits: self.limits.clone() })
+    }
+}
+
+/// Shows the mistakes of the configuration with their lines.
+fn mistakes(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Mistakes { path, text, diagnostics } => {
+            let shown = diagnostics.render(&path.display().to_string(), text);
+            Failure::Input(Message::text(format!("{} has mistakes\n{shown}", path.display())))
+        }
+        other => Failure::input(other),
     }
 }
 
@@ -167,7 +181,7 @@ async fn serve(args: &Args, setup: Setup, global: &Global, printer: &Printer) ->
     let tls = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
     let tls = tls.map(|(certificate, key)| registry::tls::acceptor(certificate, key)).transpose();
     let tls = tls.map_err(|error| Failure::input(&error))?;
-    let settings = setup.settings(args.access.as_deref(), tls.is_some())?;
+    let settings = setup.settings(tls.is_some())?;
     let audit = setup.audit.as_deref().map(Audit::open).transpose().map_err(|error| Failure::input(&error))?;
     if args.check {
         printer.line(format!("{}: the store can be opened", setup.store));
@@ -184,7 +198,7 @@ async fn serve(args: &Args, setup: Setup, global: &Global, printer: &Printer) ->
     let registry = Arc::new(Registry::new(store, settings, audit, &process));
     printer.json(&serde_json::json!({ "listen": address.to_string() }));
     printer.line(format!("{}://{address}", if tls.is_some() { "https" } else { "http" }));
-    let reload = tokio::spawn(reload(registry.clone(), args.config.clone(), args.access.clone(), tls.is_some(), global.clone()));
+    let reload = tokio::spawn(reload(registry.clone(), args.config.clone(), tls.is_some(), global.clone()));
     let sweeps = setup.every.map(|every| tokio::spawn(sweep(registry.clone(), setup.sweep, every)));
     let result = registry::serve::serve(registry, listener, tls, asked_to_stop()?).await;
     reload.abort();
@@ -195,11 +209,11 @@ async fn serve(args: &Args, setup: Setup, global: &Global, printer: &Printer) ->
 }
 
 /// Reads the configuration again whenever SIGHUP comes. One with mistakes changes nothing.
-async fn reload(registry: Arc<Registry>, config: Option<PathBuf>, access: Option<PathBuf>, tls: bool, global: Global) {
+async fn reload(registry: Arc<Registry>, config: Option<PathBuf>, tls: bool, global: Global) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         let loaded = Setup::load(config.as_deref(), &global);
-        match loaded.and_then(|setup| setup.settings(access.as_deref(), tls)).map(|settings| registry.reload(settings)) {
+        match loaded.and_then(|setup| setup.settings(tls)).map(|settings| registry.reload(settings)) {
             Ok(Ok(())) => tracing::info!("the configuration was read again"),
             Ok(Err(error)) => tracing::error!(%error, "the audit log can not be opened anew"),
             Err(failure) => {

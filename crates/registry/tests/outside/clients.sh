@@ -104,8 +104,8 @@ fi
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=one -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
 htpasswd -Bbn me hunter2 >"$work/htpasswd" 2>/dev/null
-printf 'htpasswd: htpasswd\nrules:\n  - repositories: public/**\n    pull: [anyone]\n    push: [me]\n    delete: [me]\n' >"$work/access.yaml"
-serve guarded --access "$work/access.yaml" --tls-cert "$work/tls.crt" --tls-key "$work/tls.key"
+printf 'access:\n  htpasswd: htpasswd\n  rules:\n    - repositories: public/**\n      pull: [anyone]\n      push: [me]\n      delete: [me]\n' >"$work/serve.yaml"
+serve guarded --config "$work/serve.yaml" --tls-cert "$work/tls.crt" --tls-key "$work/tls.key"
 mkdir -p "$work/certs" "$work/home"
 cp "$work/tls.crt" "$work/certs/ca.crt"
 skopeo copy --quiet --dest-cert-dir "$work/certs" "oci:$work/demo/layout:latest" "docker://$at/public/app:1" 2>/dev/null && die "a stranger pushed"
