@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::manifest::ManifestError;
+use crate::pace::Slow;
 use crate::route::RouteError;
 use crate::store::StoreError;
 use crate::{Digest, Mismatch, Name, Reference};
@@ -68,6 +69,9 @@ pub enum Refusal {
     /// The body broke off.
     #[error("the body broke off: {0}")]
     Body(String),
+    /// The body came too slowly.
+    #[error("the body came too slowly: {0}")]
+    Slow(String),
     /// The repository has no such manifest.
     #[error("{name} holds no manifest {reference}")]
     ManifestUnknown {
@@ -126,6 +130,11 @@ fn list(digests: &[Digest]) -> String {
 }
 
 impl Refusal {
+    /// What became of a body.
+    pub(crate) fn body(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Self {
+        if error.is::<Slow>() { Self::Slow(error.to_string()) } else { Self::Body(error.to_string()) }
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -138,6 +147,7 @@ impl Refusal {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::ChunkOrder { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::UploadBusy => StatusCode::CONFLICT,
+            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Large { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
@@ -169,7 +179,7 @@ impl Refusal {
             Self::Route(RouteError::Upload) | Self::UploadUnknown => "BLOB_UPLOAD_UNKNOWN",
             Self::Route(RouteError::Nothing) | Self::Method(_) | Self::Parameter { .. } => "UNSUPPORTED",
             Self::BlobUnknown { .. } => "BLOB_UNKNOWN",
-            Self::ChunkOrder { .. } | Self::UploadBusy | Self::Body(_) => "BLOB_UPLOAD_INVALID",
+            Self::ChunkOrder { .. } | Self::UploadBusy | Self::Body(_) | Self::Slow(_) => "BLOB_UPLOAD_INVALID",
             Self::Length { .. } | Self::Large { .. } => "SIZE_INVALID",
             Self::ManifestUnknown { .. } => "MANIFEST_UNKNOWN",
             Self::Manifest(_) => "MANIFEST_INVALID",

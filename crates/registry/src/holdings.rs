@@ -64,10 +64,7 @@ impl Store {
     pub(crate) async fn hold(&self, kind: Kind, name: &Name, digest: &Digest) -> Result<bool, StoreError> {
         let link = kind.link(digest, name);
         self.put(&link, Bytes::new()).await?;
-        let started = tokio::time::Instant::now();
-        while self.is_condemned(&link, digest).await? && started.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.settled(&link, digest).await?;
         if self.is_safe(&link, digest).await? {
             return Ok(true);
         }
@@ -76,6 +73,16 @@ impl Store {
             self.delete(&link).await?;
         }
         Ok(false)
+    }
+
+    /// Waits while these bytes, or this link, are being swept. Bytes that are written after that are rarely taken with
+    /// the old ones.
+    pub(crate) async fn settled(&self, link: &Key, digest: &Digest) -> Result<(), StoreError> {
+        let started = tokio::time::Instant::now();
+        while self.is_condemned(link, digest).await? && started.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// The second and third step of a push.

@@ -13,6 +13,7 @@ mod limits;
 mod manifest;
 mod metrics;
 mod name;
+mod pace;
 mod query;
 mod rate;
 mod registry;
@@ -21,6 +22,7 @@ pub mod serve;
 mod store;
 pub mod sweep;
 pub mod tls;
+mod wire;
 
 pub use access::{Access, Action, Caller, Decision, Issued, Open};
 pub use audit::Audit;

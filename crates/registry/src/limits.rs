@@ -1,5 +1,7 @@
 //! Bounds on what strangers may send.
 
+use std::time::Duration;
+
 use crate::manifest::MAX_MANIFEST;
 
 /// The largest bound of a manifest that may be set: the store reads them whole.
@@ -22,6 +24,14 @@ pub struct Limits {
     pub cache: usize,
     /// Entries of a page of tags or repositories.
     pub page: usize,
+    /// Bytes of the head of a request. Tokens in `Authorization` are the largest part; the default, 64 KiB, holds any.
+    pub head: usize,
+    /// How long the head of a request may take to come.
+    pub head_time: Duration,
+    /// How long a client may be waited for until 16 KiB more of a body came, or its end.
+    pub body_time: Duration,
+    /// How long nothing may move on a connection: no byte of a request comes, none of an answer is taken.
+    pub idle_time: Duration,
 }
 
 impl Default for Limits {
@@ -34,6 +44,10 @@ impl Default for Limits {
             requests_per_second: None,
             cache: 64 << 20,
             page: 10_000,
+            head: 64 << 10,
+            head_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(120),
         }
     }
 }

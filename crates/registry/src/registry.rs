@@ -17,6 +17,7 @@ use crate::body::{Body, Spare};
 use crate::cache::Cache;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
+use crate::pace::Paced;
 use crate::query::Query;
 use crate::rate::Rate;
 use crate::route::Route;
@@ -121,7 +122,7 @@ impl Registry {
     /// Answers a request that came from `address`.
     pub async fn respond<B>(&self, request: Request<B>, address: Option<IpAddr>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let started = Instant::now();
@@ -138,7 +139,8 @@ impl Registry {
                 let caller = Caller { headers: &parts.headers, address };
                 let query = Query::new(parts.uri.query());
                 let asked = Asked { method: &parts.method, headers: &parts.headers, query, caller, settings: self.settings() };
-                self.answer(&route, &asked, body.map_err(Into::into).boxed_unsync(), &mut user).await
+                let body = Paced::new(body, asked.settings.limits.body_time).boxed_unsync();
+                self.answer(&route, &asked, body, &mut user).await
             }
             Err(error) => Err(error.into()),
         };

@@ -100,7 +100,7 @@ impl Setup {
             connections: serve.connections.unwrap_or(limits.connections),
             requests_per_second: serve.requests_per_second,
             cache: serve.cache.map_or(limits.cache, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-            page: limits.page,
+            ..limits
         };
         let sweep = Sweep::default();
         let sweep = Sweep {

@@ -197,7 +197,7 @@ fn tags(asked: &Asked<'_>, reference: &Reference) -> Result<Vec<Tag>, Refusal> {
 async fn collected(mut body: store::Body, most: u64) -> Result<Bytes, Refusal> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::Body(error.to_string()))?;
+        let frame = frame.map_err(|error| Refusal::body(&*error))?;
         if let Ok(data) = frame.into_data() {
             if (bytes.len() + data.len()) as u64 > most {
                 return Err(Refusal::Large { what: "a manifest", most });

@@ -87,6 +87,7 @@ impl Registry {
         if !body.is_end_stream() {
             self.receive(asked, name, id, body).await?;
         }
+        self.store.settled(&Kind::Blob.link(digest, name), digest).await?;
         self.store.finish_upload(id, name, digest).await.map_err(refusal)?;
         if self.store.hold(Kind::Blob, name, digest).await? { Ok(created(name, digest)) } else { Err(Refusal::Sweeping) }
     }
@@ -128,7 +129,7 @@ fn refusal(error: UploadError) -> Refusal {
         UploadError::Busy => Refusal::UploadBusy,
         UploadError::Order { start, received } => Refusal::ChunkOrder { start, received },
         UploadError::Large(most) => Refusal::Large { what: "a blob", most },
-        UploadError::Body(error) => Refusal::Body(error),
+        UploadError::Body(error) => Refusal::body(&*error),
         UploadError::Mismatch(mismatch) => Refusal::Mismatch(mismatch),
         UploadError::Store(error) => Refusal::Store(error),
     }

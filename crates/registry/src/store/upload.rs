@@ -37,8 +37,8 @@ pub(crate) enum UploadError {
     Order { start: u64, received: u64 },
     #[error("a blob may have {0} bytes at most")]
     Large(u64),
-    #[error("the body broke off: {0}")]
-    Body(String),
+    #[error("the body broke off")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Mismatch(#[from] Box<Mismatch>),
     #[error(transparent)]
@@ -177,7 +177,7 @@ pub(super) enum Then {
     More,
     End,
     /// The body broke off; what came before is good.
-    Broken(String),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Takes the next bytes of a body, about [`BATCH`] of them where there are as many.
@@ -193,7 +193,7 @@ pub(super) async fn batch(body: &mut Body) -> Batch {
                     bytes.push(data);
                 }
             }
-            Some(Err(error)) => return Batch { bytes, then: Then::Broken(error.to_string()) },
+            Some(Err(error)) => return Batch { bytes, then: Then::Broken(error) },
         }
     }
     Batch { bytes, then: Then::More }

@@ -74,9 +74,14 @@ impl Fixture {
 
     pub(crate) async fn push_blob(&self, name: &str, bytes: &'static [u8]) -> Digest {
         let digest = Digest::of(Algorithm::Sha256, bytes);
-        let got = self.send(Method::POST, &format!("/v2/{name}/blobs/uploads/?digest={digest}"), &[], bytes).await;
-        assert_eq!(got.status, StatusCode::CREATED);
-        digest
+        loop {
+            let got = self.send(Method::POST, &format!("/v2/{name}/blobs/uploads/?digest={digest}"), &[], bytes).await;
+            // What is being swept this moment has to be sent again.
+            if got.status != StatusCode::SERVICE_UNAVAILABLE {
+                assert_eq!(got.status, StatusCode::CREATED);
+                return digest;
+            }
+        }
     }
 
     pub(crate) async fn push(&self, name: &str, reference: &str, manifest: &Value) -> Got {
