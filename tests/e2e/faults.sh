@@ -64,8 +64,8 @@ whole=$(($(date +%s%N) - started))
 echo "the image is $right, made from nothing in $((whole / 1000000)) ms"
 
 verified() { undistro store verify > "$work/verify.out" 2>&1 || { cat "$work/verify.out"; fail "$1: the store is not right"; }; }
-composed() { # WHAT: a run must be right
-    rm -rf "$work/out"
+composed() { rm -rf "$work/out"; completed "$1"; } # WHAT: a run must be right
+completed() { # WHAT: a run must be right, whatever lies where it writes
     compose "$work/out" > "$work/out.json" 2> "$work/out.err" || { cat "$work/out.err"; fail "$1: the next run"; }
     [ "$(jq -r .digest "$work/out.json")" = "$right" ] || fail "$1: a wrong image"
     diff -r "$work/golden.out" "$work/out" >/dev/null || fail "$1: a wrong image on the disk"
@@ -82,25 +82,45 @@ forget() {
     esac
 }
 
+# A kill comes at a random moment of the time that a run needs for what was forgotten, measured once for each. It counts only
+# where it ended a living process: then wait says 128 + 9.
 fresh
-for n in $(seq "$KILLS"); do
+declare -A takes
+hit=0 tries=0 left=0
+while [ "$hit" -lt "$KILLS" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le $((4 * KILLS + 20)) ] || fail "of $tries kills only $hit hit a living process"
     [ -d "$store" ] && forget || how="from nothing"
-    rm -rf "$work/killed"
+    if [ -z "${takes[$how]:-}" ]; then
+        started=$(date +%s%N)
+        composed "$how"
+        takes[$how]=$(($(date +%s%N) - started))
+        echo "$how: a run takes $((takes[$how] / 1000000)) ms"
+        continue
+    fi
+    # Half of the runs find what an earlier one wrote, as they would in real life.
+    [ $((RANDOM % 2)) = 0 ] || rm -rf "$work/out"
+    moment=$((RANDOM * takes[$how] / 32768))
     # No function: what is killed must be the program itself, not a shell that waits for it.
-    "$PROGRAM" -q --distro "$tiny" --store "$store" --json compose tiny -o "$work/killed" --mirror "$work/mirror" --offline \
+    "$PROGRAM" -q --distro "$tiny" --store "$store" --json compose tiny -o "$work/out" --mirror "$work/mirror" --offline \
         > "$work/killed.json" 2> "$work/killed.err" &
     pid=$!
-    sleep "$(awk -v r=$RANDOM -v s=$whole 'BEGIN { printf "%.3f", r / 32768 * s / 1e9 }')"
-    if kill -9 $pid 2>/dev/null; then did=killed; else did=ended; fi
-    wait $pid 2>/dev/null || true
-    [ $did = killed ] || [ -s "$work/killed.json" ] || { cat "$work/killed.err"; fail "kill $n: it ended by itself"; }
-    left=$(find "$store/tmp" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
-    verified "kill $n ($how)"
-    composed "kill $n ($how)"
+    sleep "$(printf '%d.%09d' $((moment / 1000000000)) $((moment % 1000000000)))"
+    kill -9 $pid 2>/dev/null || true
+    ended=0; wait $pid 2>/dev/null || ended=$?
+    case $ended in
+        137) hit=$((hit + 1)) ;;
+        0) continue ;;
+        *) cat "$work/killed.err"; fail "kill $tries ($how): it ended by itself, with $ended" ;;
+    esac
+    [ -z "$(find "$store/tmp" -mindepth 1 -print -quit 2>/dev/null)" ] || left=$((left + 1))
+    verified "kill $hit ($how)"
+    completed "kill $hit ($how)"
     stays=$(find "$store/tmp" -mindepth 1)
-    [ -z "$stays" ] || fail "kill $n ($how): these stay in tmp: $stays"
-    echo "kill $n: $how, $did, left $left in tmp; then verified, and the image is right"
+    [ -z "$stays" ] || fail "kill $hit ($how): these stay in tmp: $stays"
+    echo "kill $hit: $how, after $((moment / 1000000)) of $((takes[$how] / 1000000)) ms; then verified, and the image is right"
 done
+[ "$KILLS" = 0 ] || echo "$hit kills hit a living process (of $tries runs; $left left something in tmp): each time the store was verified, and the next run right"
 
 for n in $(seq "$RACES"); do
     fresh
@@ -170,11 +190,12 @@ composed "before flips"
 (cd "$store" && find store.json blobs records trees -type f -size +0 | sort) > "$work/files"
 if [ "$FLIPS" = all ]; then cp "$work/files" "$work/chosen"; else shuf -n "$FLIPS" --random-source=<(yes "$SEED") "$work/files" > "$work/chosen"; fi
 flips=0 healed=0 refused=0
+declare -A kinds
 while read -r file; do
     [ -s "$store/$file" ] || continue # what an earlier repair removed, and no run wants
     cp -a "$store/$file" "$work/was"
     flip "$store/$file"
-    if undistro store verify > "$work/verify.out" 2>&1; then fail "flip: $file was not found"; fi
+    if undistro store verify > "$work/verify.out" 2>&1; then fail "flip: $file: verify did not find it"; fi
     grep -qF "$file" "$work/verify.out" || grep -q "store.json" <<< "$file" || { cat "$work/verify.out"; fail "flip: $file is not named"; }
     rm -rf "$work/flipped"
     if compose "$work/flipped" > "$work/flipped.json" 2> "$work/flipped.err"; then
@@ -189,5 +210,8 @@ while read -r file; do
     verified "flip of $file"
     composed "flip of $file"
     flips=$((flips + 1))
+    kind=${file%/*}; case $kind in blobs/* | trees/*) kind=${kind%%/*} ;; esac
+    kinds[$kind]=$((${kinds[$kind]:-0} + 1))
 done < "$work/chosen"
+for kind in $(printf '%s\n' "${!kinds[@]}" | sort); do echo "flipped in $kind: ${kinds[$kind]}"; done
 echo "$flips of $(wc -l < "$work/files") files had a bit flipped: each was found and named; $healed runs were right nevertheless, $refused said what is wrong; after repair all were right"
