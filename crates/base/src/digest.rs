@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
 
 /// A sha256 digest.
@@ -120,10 +121,29 @@ impl<T> Hashing<T> {
         self.bytes
     }
 
+    /// Returns where the hash stands, so that what follows can be hashed later without what has passed.
+    pub fn state(&self) -> HashState {
+        HashState { bytes: self.bytes, sha256: self.hasher.serialize().to_vec() }
+    }
+
+    /// Goes on from a state; `None` where the state is none of sha256.
+    pub fn resume(inner: T, state: &HashState) -> Option<Self> {
+        let serialized = SerializedState::<Sha256>::try_from(state.sha256.as_slice()).ok()?;
+        Some(Self { inner, hasher: Sha256::deserialize(&serialized).ok()?, bytes: state.bytes })
+    }
+
     /// Ends hashing: the inner value, the digest of what passed, and its length in bytes.
     pub fn finish(self) -> (T, Digest, u64) {
         (self.inner, Digest(self.hasher.finalize().into()), self.bytes)
     }
+}
+
+/// Where a hash stood after some bytes. It is as good as these bytes: kept where nobody else can write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashState {
+    /// How many bytes had passed.
+    pub bytes: u64,
+    sha256: Vec<u8>,
 }
 
 impl<T> fmt::Debug for Hashing<T> {
@@ -181,5 +201,20 @@ mod tests {
         io::copy(&mut hashing, &mut io::sink()).unwrap();
         let (_, digest, bytes) = hashing.finish();
         assert_eq!((digest, bytes), (Digest::of(b"abc"), 3));
+    }
+
+    #[test]
+    fn goes_on_where_it_stood() {
+        for cut in [0, 1, 64, 100, 511, 512] {
+            let bytes = [7; 512];
+            let mut first = Hashing::new(io::sink());
+            first.write_all(&bytes[..cut]).unwrap();
+            let kept: HashState = serde_json::from_slice(&serde_json::to_vec(&first.state()).unwrap()).unwrap();
+            let mut second = Hashing::resume(io::sink(), &kept).unwrap();
+            second.write_all(&bytes[cut..]).unwrap();
+            let (_, digest, length) = second.finish();
+            assert_eq!((digest, length), (Digest::of(bytes), 512), "{cut}");
+        }
+        assert!(Hashing::resume((), &HashState { bytes: 0, sha256: vec![0; 3] }).is_none());
     }
 }

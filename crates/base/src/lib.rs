@@ -13,7 +13,7 @@ mod version;
 
 pub use arch::{Arch, UnknownArch};
 pub use dependency::{Constraint, Dependency, DependencyError, Operator};
-pub use digest::{Digest, DigestError, Hashing};
+pub use digest::{Digest, DigestError, HashState, Hashing};
 pub use name::{NameError, PackageName};
 pub use report::{Finish, Kind as TaskKind, Overview, Reporter, Running, Task, Waiting};
 pub use store::{Store, StoreError};

@@ -13,6 +13,7 @@ mod part;
 mod plan;
 mod segment;
 mod stitch;
+mod unpacked;
 mod whole;
 
 use base::Digest;

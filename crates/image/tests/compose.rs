@@ -297,3 +297,22 @@ fn golden_digests_pin_what_composing_writes() {
     // Whoever changes them raises a format: that of layers, or that of composing.
     insta::assert_snapshot!(format!("manifest {}\nsbom {}", image.manifest.digest, image.sbom));
 }
+
+#[test]
+fn a_layer_whose_last_packages_changed_is_hashed_from_there() {
+    let (_dir, store) = stored();
+    let draft = |name: &str, time: i64, text: &str| {
+        let mut draft = Draft::new(name, vec![file(&format!("usr/share/{name}"), &text.repeat(1_000_000))]);
+        draft.info.build_time = Some(time);
+        draft
+    };
+    let states = || fs_err::read_dir(store.root().join("records/layer-states")).map_or(0, Iterator::count);
+    for (middle, last) in [("middle", "last"), ("middle", "newer"), ("newer", "newer"), ("middle", "last again")] {
+        let drafts = [draft("first", 1, "first"), draft("middle", 2, middle), draft("last", 3, last)];
+        let fast = compose(&store, &drafts, &definition("{}"));
+        let (_elsewhere, fresh) = stored();
+        let slow = compose(&fresh, &drafts, &definition("{}"));
+        assert_eq!(fast.layers, slow.layers, "{middle}, {last}");
+        assert_eq!(states(), 1, "the states of the last layer stand for all that begin alike");
+    }
+}

@@ -1,28 +1,28 @@
 //! Puts a layer together: a member with the directories, the parts as they are kept, a member with what was made here.
 //!
 //! Nothing that a package holds is compressed or unpacked for it. The bytes are read once as they are, for the digest of
-//! the uncompressed layer, and beside that once compressed, for the layer itself.
+//! the uncompressed layer ([`unpacked`]), and beside that once compressed, for the layer itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 
 use base::tarball::Writer;
 use base::tree::Entry;
-use base::{Digest, Hashing, Store, StoreError};
+use base::{Digest, Store, StoreError};
 use fs_err as fs;
 use oci::Descriptor;
 use spec::image::Compression;
 
-use super::codec::{media_type, unpack};
+use super::codec::media_type;
 use super::part::{self, Kept, Part, Piece};
 use super::plan::Plan;
 use super::segment::{Segment, Summing};
-use super::{LAYERS, Layer};
+use super::{LAYERS, Layer, unpacked};
 use crate::ImageError;
 use crate::contents::Opened;
 
 /// How much is read at once: parts are read from front to end, two files at a time.
-const BUFFER: usize = 256 << 10;
+pub(super) const BUFFER: usize = 256 << 10;
 
 /// Returns the layer of a plan: the one written before, or a new one.
 pub(crate) fn write(store: &Store, plan: &Plan, opened: &[Opened], compression: Compression) -> Result<Layer, ImageError> {
@@ -58,8 +58,8 @@ fn join(store: &Store, plan: &Plan, opened: &[Opened], compression: Compression)
 }
 
 /// A segment that is written for one layer, in memory: directories, or what was made here.
-struct Made {
-    raw: Vec<u8>,
+pub(super) struct Made {
+    pub(super) raw: Vec<u8>,
     packed: Vec<u8>,
 }
 
@@ -78,7 +78,7 @@ impl Made {
 }
 
 /// Why a layer could not be put together.
-enum Stop {
+pub(super) enum Stop {
     /// The part at this place is not what was kept.
     Damaged(usize),
     Failed(ImageError),
@@ -97,7 +97,7 @@ impl From<StoreError> for Stop {
 }
 
 fn stitch(store: &Store, front: &Made, parts: &[Kept], end: &Made, compression: Compression) -> Result<Layer, Stop> {
-    let (packed, raw) = rayon::join(|| packed(store, front, parts, end), || raw(store, front, parts, end, compression));
+    let (packed, raw) = rayon::join(|| packed(store, front, parts, end), || unpacked::hash(store, front, parts, end, compression));
     let ((digest, size), (diff_id, unpacked)) = (packed?, raw?);
     Ok(Layer { descriptor: Descriptor::new(media_type(compression), digest, size), diff_id, unpacked })
 }
@@ -113,26 +113,7 @@ fn packed(store: &Store, front: &Made, parts: &[Kept], end: &Made) -> Result<(Di
     Ok(blob.finish()?)
 }
 
-/// Hashes the layer's uncompressed bytes.
-fn raw(store: &Store, front: &Made, parts: &[Kept], end: &Made, compression: Compression) -> Result<(Digest, u64), Stop> {
-    let mut hashing = Hashing::new(io::sink());
-    hashing.write_all(&front.raw).map_err(ImageError::Layer)?;
-    for (place, part) in parts.iter().enumerate() {
-        match store.open_blob(&part.raw.digest) {
-            Err(StoreError::Missing { .. } | StoreError::Damaged { .. }) => {
-                let packed = BufReader::with_capacity(BUFFER, open(store, &part.packed, place)?);
-                let unpacked = unpack(compression, packed).map_err(|_| Stop::Damaged(place))?;
-                copy(unpacked, &part.raw, &mut hashing, place)?;
-            }
-            file => copy(file?, &part.raw, &mut hashing, place)?,
-        }
-    }
-    hashing.write_all(&end.raw).map_err(ImageError::Layer)?;
-    let (_, digest, bytes) = hashing.finish();
-    Ok((digest, bytes))
-}
-
-fn open(store: &Store, piece: &Piece, place: usize) -> Result<fs::File, Stop> {
+pub(super) fn open(store: &Store, piece: &Piece, place: usize) -> Result<fs::File, Stop> {
     store.open_blob(&piece.digest).map_err(|error| match error {
         StoreError::Missing { .. } | StoreError::Damaged { .. } => Stop::Damaged(place),
         other => other.into(),
@@ -140,7 +121,7 @@ fn open(store: &Store, piece: &Piece, place: usize) -> Result<fs::File, Stop> {
 }
 
 /// Copies a piece and compares it with what was kept.
-fn copy(piece: impl Read, expected: &Piece, out: &mut impl io::Write, place: usize) -> Result<(), Stop> {
+pub(super) fn copy(piece: impl Read, expected: &Piece, out: &mut impl io::Write, place: usize) -> Result<(), Stop> {
     let mut reader = BufReader::with_capacity(BUFFER, Summing::new(piece));
     loop {
         // A disk that can not give a piece any more, or one that does not unpack: it is not what was kept.
