@@ -1,7 +1,10 @@
 """Runs a command several times and notes how long it took and how much memory its largest process had.
 
     measure.py --row NAME [--tool undistro] [--bar TEXT] [--before COMMAND] [--start N] -- COMMAND...
+    measure.py --row NAME [--tool undistro] [--bar TEXT] --taken <JSON
     measure.py --table RESULTS
+
+`--taken` notes what a program measured itself: {"command_ms": [...], "cpu_ms": [...], "mb": N}.
 
 `{n}` in a command is the number of the run, from N. What runs before is not measured. Raw numbers go to stdout and to
 the file $RESULTS names, one JSON per line; `--table` makes the table of them.
@@ -37,6 +40,10 @@ def measure(options, command):
         found = once(numbered)
         for numbers, number in zip((times, memory, cpu), found):
             numbers.append(round(number, 1))
+    note(options, times, memory, cpu)
+
+
+def note(options, times, memory, cpu):
     result = {"row": options.row, "tool": options.tool, "bar": options.bar, "ms": times, "mb": memory, "cpu": cpu}
     print(json.dumps(result), flush=True)
     with open(os.environ["RESULTS"], "a", encoding="utf-8") as file:
@@ -75,11 +82,15 @@ def main():
     parser.add_argument("--bar")
     parser.add_argument("--before")
     parser.add_argument("--start", type=int, default=1)
+    parser.add_argument("--taken", action="store_true")
     parser.add_argument("--table")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
     if options.table:
         table(options.table)
+    elif options.taken:
+        taken = json.load(sys.stdin)
+        note(options, taken["command_ms"], [taken["mb"]], taken["cpu_ms"])
     else:
         measure(options, options.command)
 

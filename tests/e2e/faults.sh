@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 . scripts/lib.sh
 need jq jq
 
-KILLS=${KILLS:-6} DISKS=${DISKS:-3} FLIPS=${FLIPS:-8} RACES=${RACES:-1} SEED=${SEED:-$RANDOM}
+KILLS=${KILLS:-4} DISKS=${DISKS:-2} FLIPS=${FLIPS:-6} RACES=${RACES:-1} SEED=${SEED:-$RANDOM}
 PROGRAM=$(readlink -f "${PROGRAM:-./undistro}")
 echo "SEED=$SEED KILLS=$KILLS DISKS=$DISKS FLIPS=$FLIPS RACES=$RACES"
 RANDOM=$SEED
