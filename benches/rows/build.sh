@@ -1,18 +1,11 @@
 #!/usr/bin/env bash
 # What undistro itself costs when it builds: runs in which nothing changed, a package without its compiler's share, memory.
-#
-#   benches/build.sh [ROUNDS]    median of ROUNDS runs [7], on the store that UNDISTRO_STORE names or the usual one
-#
-# Everything is built first, so that the rows measure undistro and not compilers. Needs python3. The raw times are printed too.
-cd "$(dirname "$0")/.."
-. scripts/lib.sh
-rounds=${1:-7}
-need python3 python3
-[ -x "${UNDISTRO_BENCHED:-./undistro}" ] || build_undistro
-undistro=$(readlink -f "${UNDISTRO_BENCHED:-./undistro}")
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Everything is built first, in the store that UNDISTRO_STORE names or the usual one, so that the rows measure undistro and not
+# compilers. Run by benches/run.
+set -euo pipefail
+undistro=$BINARY
+work=$WORK/build
+mkdir -p "$work"
 cp -r distro "$work/distro"
 mkdir -p "$work/distro/packages/one-file"
 cat >"$work/distro/packages/one-file/package.yaml" <<'YAML'
@@ -35,15 +28,14 @@ pipeline:
       cp one ${{targets.destdir}}/usr/bin/one-file
       echo "share $(($(date +%s%N) - began))"
 YAML
-say "building what the rows need"
 export UNDISTRO_DISTRO=$work/distro
 "$undistro" -q build --all >/dev/null
 "$undistro" -q compose --all -o "$work/out" >/dev/null
 
-ROUNDS=$rounds UNDISTRO=$undistro WORK=$work python3 - <<'PY'
-import json, os, re, statistics, subprocess, time
+UNDISTRO=$undistro WORK=$work python3 - <<'PY'
+import json, os, re, resource, subprocess, time
 
-rounds, undistro, work = int(os.environ["ROUNDS"]), os.environ["UNDISTRO"], os.environ["WORK"]
+rounds, undistro, work = int(os.environ["RUNS"]), os.environ["UNDISTRO"], os.environ["WORK"]
 
 
 def run(*arguments):
@@ -67,44 +59,50 @@ def run(*arguments):
     return seconds, peak, output
 
 
-def row(name, bar, values, unit):
-    print(f"| {name} | {bar} | {statistics.median(values):.3f} {unit} | {' '.join(f'{value:.3f}' for value in values)} |")
+def processor():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
-print("| what | bar | median | all |\n|---|---|---|---|")
-builds, composes, peaks = [], [], [0]
+def row(name, bar, seconds, memory, cpu):
+    result = {"row": name, "tool": "undistro", "bar": bar, "ms": [round(one * 1000, 1) for one in seconds]}
+    result |= {"mb": [round(memory * 1.024 / 1000, 1)], "cpu": [round(one * 1000, 1) for one in cpu]}
+    print(json.dumps(result), flush=True)
+    with open(os.environ["RESULTS"], "a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+builds, composes, peaks, cpu = [], [], [0], []
 for _ in range(rounds):
+    before = processor()
     seconds, peak, _ = run("-q", "build", "--all")
     builds.append(seconds)
     peaks.append(peak)
     seconds, peak, _ = run("-q", "compose", "--all", "-o", f"{work}/out")
     composes.append(seconds)
     peaks.append(peak)
-row("no-change `build --all`", "", builds, "s")
-row("no-change `compose --all`", "", composes, "s")
-row("no-change `build --all && compose --all`", "≤ 1 s", [a + b for a, b in zip(builds, composes)], "s")
+    cpu.append(processor() - before)
+row("no-change `build --all && compose --all`", "≤ 1 s", [a + b for a, b in zip(builds, composes)], max(peaks), cpu)
 
 definition = f"{work}/distro/packages/one-file/package.yaml"
 text = open(definition).read()
-overheads, wholes = [], []
+overheads, peaks, cpu = [], [], []
 phases = {}
 stamp = time.time_ns()
 for number in range(rounds):
     # Never built before, in this store or by an earlier run of this script.
     open(definition, "w").write(text.replace("-DROUND=0", f"-DROUND={(stamp + number) % 2**31}"))
+    before = processor()
     seconds, peak, output = run("-v", "build", "one-file", "--timings", f"{work}/timings")
     share = int(re.search(r"\| share (\d+)", output).group(1)) / 1e9
-    wholes.append(seconds)
+    cpu.append(processor() - before)
     overheads.append(seconds - share)
     peaks.append(peak)
     for piece in json.load(open(f"{work}/timings/timings.json"))["pieces"]:
         if piece["name"] == "one-file":
             for span in piece["spans"]:
                 phases.setdefault(span["phase"], []).append(span["end"] - span["begin"])
-row("one-file package, whole process", "", wholes, "s")
-row("one-file package without the compiler's share", "≥ 10 × less than melange", overheads, "s")
-for phase, times in phases.items():
-    row(f"… of it: {phase}", "", times, "s")
-row("peak resident memory of undistro's own process", "≤ 100 MiB", [max(peaks) / 1024], "MiB")
+row("a one-file package without the compiler's share (processor: with it)", "", overheads, max(peaks), cpu)
+print("# of it, in ms:", "; ".join(f"{phase} {sorted(times)[len(times) // 2] * 1000:.0f}" for phase, times in phases.items()))
 PY
 echo "SKIP melange: its rows can not be had here (no package of it in the registries that are reached)"
