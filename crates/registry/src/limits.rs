@@ -24,6 +24,8 @@ pub struct Limits {
     pub cache: usize,
     /// Entries of a page of tags or repositories.
     pub page: usize,
+    /// How many indexes may lie in each other. Clients go down by recursion; an image is two deep, and 16 is more than any.
+    pub depth: usize,
     /// Bytes of the head of a request. Tokens in `Authorization` are the largest part; the default, 64 KiB, holds any.
     pub head: usize,
     /// How long the head of a request may take to come.
@@ -44,6 +46,7 @@ impl Default for Limits {
             requests_per_second: None,
             cache: 64 << 20,
             page: 10_000,
+            depth: 16,
             head: 64 << 10,
             head_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),

@@ -39,6 +39,9 @@ pub enum ManifestError {
     /// Too many descriptors.
     #[error("the manifest refers to {0} things; {MAX_REFERENCES} are the most")]
     References(usize),
+    /// Indexes in indexes without an end.
+    #[error("indexes lie in each other more than {0} deep, or name more than {MAX_REFERENCES} manifests together")]
+    Deep(usize),
 }
 
 /// A manifest as it came, with what is read from it.
@@ -155,6 +158,11 @@ impl Manifest {
         let annotations = document.annotations.unwrap_or_default();
         let subject = document.subject.map(|part| part.digest);
         Ok(Self { bytes, media_type, blobs, manifests, subject, artifact_type, annotations })
+    }
+
+    /// Whether a media type is that of an index.
+    pub(crate) fn is_index(media_type: &[u8]) -> bool {
+        [INDEX, DOCKER_LIST].iter().any(|index| index.as_bytes() == media_type)
     }
 
     /// What the list of referrers says of it.

@@ -281,3 +281,61 @@ async fn proofs_that_are_none_are_no_proof() {
     }
     assert_eq!(desk.push("public/app", &basic("alice", "a1").replace("Basic", "bAsIc")).await.0, 201);
 }
+
+/// Pushes indexes that each name the one before, until one is refused; returns how many were taken.
+async fn nested(depth: usize, levels: usize) -> usize {
+    // In memory where there is such a folder: each of many small writes is flushed.
+    let folder = if std::path::Path::new("/dev/shm").is_dir() { tempfile::tempdir_in("/dev/shm") } else { tempfile::tempdir() }.unwrap();
+    let store = Store::folder(folder.path()).await.unwrap();
+    let limits = Limits { depth, ..Limits::default() };
+    let registry = Registry::new(store, registry::Settings { access: Box::new(Open), limits }, None, "test");
+    let desk = Desk { registry, _folder: folder };
+    let mut text = INDEX.to_owned();
+    for level in 0..levels {
+        let got = desk.send(Method::PUT, "/v2/deep/manifests/1", "", text.clone()).await;
+        if got.status != 201 {
+            assert_eq!((got.status, got.json()["errors"][0]["code"].as_str()), (400, Some("MANIFEST_INVALID")));
+            let digest = Digest::of(Algorithm::Sha256, text.as_bytes());
+            assert_eq!(desk.get(&format!("/v2/deep/manifests/{digest}"), "").await.status, 404, "no effect");
+            return level;
+        }
+        let child = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": Digest::of(Algorithm::Sha256, text.as_bytes()), "size": text.len()});
+        text = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [child]}).to_string();
+    }
+    let plan = registry::sweep::Sweep { grace: Duration::ZERO, ..registry::sweep::Sweep::default() };
+    registry::sweep(desk.registry.store(), &plan).await.unwrap();
+    let verified = registry::sweep::verify(desk.registry.store(), false).await.unwrap();
+    assert_eq!((verified.manifests, verified.damage.len()), (levels, 0), "the sweep and the check take any depth");
+    levels
+}
+
+#[tokio::test]
+async fn indexes_in_indexes_without_end_are_refused() {
+    assert_eq!(nested(16, 10_000).await, 16);
+    assert_eq!(nested(usize::MAX, 300).await, 300, "with the guard off");
+}
+
+#[tokio::test]
+async fn a_flood_of_referrers_comes_in_pages_of_bounded_size() {
+    let desk = Desk::new(false).await;
+    let subject = Digest::of(Algorithm::Sha256, b"not there yet");
+    let filling = "x".repeat(100_000);
+    for n in 0..100 {
+        let text = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [], "artifactType": "a/b",
+            "annotations": {"n": n.to_string(), "filling": filling}, "subject": {"digest": subject, "size": 1, "mediaType": "a/b"}});
+        assert_eq!(desk.send(Method::PUT, &format!("/v2/a/manifests/{n}"), "", text.to_string()).await.status, 201);
+    }
+    let (mut found, mut pages, mut path) = (0, 0, format!("/v2/a/referrers/{subject}"));
+    while !path.is_empty() {
+        let request = Request::builder().uri(&path).body(Full::new(Bytes::new())).unwrap();
+        let (parts, body) = desk.registry.respond(request, None).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        assert!(body.len() <= 4 << 20, "{}", body.len());
+        found += serde_json::from_slice::<Value>(&body).unwrap()["manifests"].as_array().unwrap().len();
+        pages += 1;
+        let link = parts.headers.get("link").map(|link| link.to_str().unwrap().to_owned()).unwrap_or_default();
+        path = link.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    }
+    assert_eq!(found, 100);
+    assert!(pages >= 3, "{pages}");
+}

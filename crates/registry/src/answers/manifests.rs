@@ -1,5 +1,6 @@
 //! Manifests: reading, pushing, tagging, deleting. Their bytes are kept as they came.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -12,7 +13,7 @@ use crate::body::Body;
 use crate::cache::Ready;
 use crate::error::Refusal;
 use crate::holdings::Kind;
-use crate::manifest::Manifest;
+use crate::manifest::{MAX_REFERENCES, Manifest};
 use crate::registry::{Answer, Asked, Registry, empty, header};
 use crate::store::{self, Key, StoreError, blocking};
 use crate::{Digest, Name, Reference, RouteError, Tag};
@@ -102,6 +103,7 @@ impl Registry {
         };
         let (digest, manifest) = blocking(read).await?;
         self.check_references(name, &manifest).await?;
+        self.check_depth(&manifest, asked.settings.limits.depth).await?;
         self.keep(name, &digest, &manifest).await?;
         for tag in &tags {
             if !self.store.set_tag(name, tag, &digest).await? {
@@ -132,6 +134,29 @@ impl Registry {
         let missing = held.try_filter_map(async |(digest, held)| Ok::<_, StoreError>((!held).then_some(digest)));
         let missing: Vec<Digest> = missing.try_collect().await?;
         if missing.is_empty() { Ok(()) } else { Err(Refusal::Missing { name: name.clone(), missing }) }
+    }
+
+    /// Refuses an index that lies too deep over others. Each level is looked at as a whole, and all of them are bounded.
+    async fn check_depth(&self, manifest: &Manifest, most: usize) -> Result<(), Refusal> {
+        let mut level = manifest.manifests.clone();
+        let (mut depth, mut seen) = (2, 0);
+        while !level.is_empty() {
+            let mut next = BTreeSet::new();
+            seen += level.len();
+            let mut within = stream::iter(level).map(|digest| async move { self.ready_manifest(&digest).await }).buffered(LOOKUPS);
+            while let Some(child) = within.try_next().await? {
+                if let Some(child) = child.filter(|child| Manifest::is_index(child.media_type.as_bytes())) {
+                    next.extend(Manifest::parse(child.bytes, None)?.manifests);
+                }
+            }
+            drop(within);
+            level = next.into_iter().collect();
+            depth += 1;
+            if !level.is_empty() && (depth > most || seen + level.len() > MAX_REFERENCES) {
+                return Err(crate::ManifestError::Deep(most).into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes a manifest: bytes, link, and its place among the referrers of its subject.

@@ -1,5 +1,6 @@
 //! A store in a folder. Files are written beside their place, flushed and renamed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,6 +138,21 @@ impl Folder {
             sync_parent(&path)?;
         }
         Ok(there)
+    }
+
+    /// Deletes many objects; each folder is flushed once, at the end.
+    pub(crate) fn delete_all(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let mut folders = BTreeSet::new();
+        for key in keys {
+            let path = self.path(key.as_str());
+            if present(fs::remove_file(&path)).map_err(doing("deleting an object"))?.is_some() {
+                folders.insert(path.parent().map(Path::to_owned).unwrap_or_default());
+            }
+        }
+        folders
+            .iter()
+            .try_for_each(|folder| fs::File::open(folder).and_then(|folder| folder.sync_all()))
+            .map_err(doing("flushing a folder"))
     }
 
     pub(crate) fn list(&self, place: &Place, prefix: &str) -> Result<Vec<Entry>, StoreError> {

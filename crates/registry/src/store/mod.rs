@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use bucket::Bucket;
 pub use bucket::Conditions;
@@ -92,6 +93,9 @@ pub(crate) enum Content {
     /// Bytes as they arrive, so many.
     Stream(BoxStream<'static, Result<Bytes, StoreError>>, u64),
 }
+
+/// How many deletions of a bucket run at once.
+const DELETES: usize = 16;
 
 impl Store {
     /// Opens or makes a store at an address: the path of a folder, or `s3://bucket/prefix`.
@@ -187,6 +191,20 @@ impl Store {
                 blocking(move || folder.delete(&key)).await
             }
             Backend::Bucket(bucket) => bucket.delete(key).await,
+        }
+    }
+
+    /// Deletes objects, in any order.
+    pub(crate) async fn delete_all(&self, keys: Vec<Key>) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let folder = folder.clone();
+                blocking(move || folder.delete_all(&keys)).await
+            }
+            Backend::Bucket(bucket) => {
+                let deletes = futures::stream::iter(keys).map(|key| async move { bucket.delete(&key).await.map(drop) });
+                deletes.buffer_unordered(DELETES).try_collect().await
+            }
         }
     }
 

@@ -133,9 +133,9 @@ impl Picture {
         let mut todo: Vec<(Number, Digest)> = Vec::new();
         let mut attached: HashSet<(Number, Digest)> = HashSet::new();
         for (number, tags) in &self.tagged {
-            let going = gone.tags.get(number);
+            let going: HashSet<&str> = gone.tags.get(number).into_iter().flatten().map(|one| one.tag.as_str()).collect();
             for tagged in tags {
-                if going.is_some_and(|going| going.iter().any(|one| one.tag == tagged.tag)) {
+                if going.contains(tagged.tag.as_str()) {
                     continue;
                 }
                 match tagged.tag.subject().filter(|_| is_older(tagged.modified, now, grace)) {

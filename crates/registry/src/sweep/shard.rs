@@ -148,12 +148,7 @@ impl Condemned {
         for (digest, name) in &self.manifests {
             store.unlink_manifest(name, digest, needed.subjects.get(digest)).await?;
         }
-        for (digest, name) in &self.links {
-            store.delete(&Key::link(digest, name)).await?;
-        }
-        for (digest, _) in &self.blobs {
-            store.delete(&Key::blob(digest)).await?;
-        }
-        Ok(())
+        store.delete_all(self.links.iter().map(|(digest, name)| Key::link(digest, name)).collect()).await?;
+        store.delete_all(self.blobs.iter().map(|(digest, _)| Key::blob(digest)).collect()).await
     }
 }
