@@ -32,6 +32,9 @@ await() {
     die "nothing answers at $1"
 }
 
+echo "# $(date -u +%Y-%m-%dT%H:%MZ), $(nproc) processors ($(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs)), load $(cut -d' ' -f1-3 /proc/loadavg)"
+echo "# $("$BINARY" --version), $(sha256sum "$BINARY" | cut -c1-16), ${BUILD:-release}; $(docker-registry --version 2>&1 | head -n 1); $(nginx -v 2>&1)"
+echo "SKIP zot: it is in no package registry that is reached from here; nothing here says how we compare with it"
 say "the files"
 head -c 1000000 /dev/urandom >"$WORK/1MB"
 head -c 100000000 /dev/urandom >"$WORK/100MB"
@@ -114,6 +117,23 @@ measured() {
     done
 }
 
+# pushed NAME PID ADDRESS: a blob of 100 MB that nobody has, in one request each time.
+pushed() {
+    local name=$1 pid=$2 address=$3 before after place run
+    for run in $(seq "$RUNS"); do
+        head -c 100000000 /dev/urandom >"$WORK/new"
+        place=$(curl -fsS -X POST -D - -o /dev/null "http://$address/v2/bench/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+        case $place in http*) ;; *) place="http://$address$place" ;; esac
+        case $place in *\?*) place="$place&" ;; *) place="$place?" ;; esac
+        place="${place}digest=sha256:$(sum "$WORK/new")"
+        before=$(cpu "$pid")
+        taskset -c 1 curl -fsS -X PUT -T "$WORK/new" -H 'Content-Type: application/octet-stream' "$place" -o /dev/null
+        after=$(cpu "$pid")
+        awk -v ticks=$((after - before)) -v name="$name" -v run="$run" 'BEGIN { printf "push-100MB 1 %s %d: 1 answers, %.2f s of the server = %.1f/cpu-s\n",
+            name, run, ticks / 100, ticks ? 100 / ticks : 0 }'
+    done
+}
+
 say "measuring: $RUNS runs of $SECONDS_EACH s each"
 for what in manifest 1MB 100MB; do
     case $what in manifest) path=/v2/bench/manifests/1 ;; *) path=/v2/bench/blobs/sha256:$(sum "$WORK/$what") ;; esac
@@ -123,6 +143,7 @@ for what in manifest 1MB 100MB; do
         measured nginx "$NGINX_PID" "$NGINX_AT" $what "$path" $connections
     done
 done | tee "$WORK/results"
+{ pushed undistro "$UNDISTRO_PID" "$UNDISTRO_AT"; pushed docker-registry "$DOCKER_PID" "$DOCKER_AT"; } | tee -a "$WORK/results"
 if grep -E 'Non-2xx|Socket errors' "$WORK/wrk.log"; then note "wrk met errors: see above"; fi
 
 say "medians for each second of the server's processor time, and what they are of the others'"

@@ -7,6 +7,9 @@ moment one process is killed (SIGKILL). Then a new server must have every tag th
 byte, none of what was deleted, and `registry verify` must find nothing. In a folder everything is made two days old
 between rounds, so that the sweep takes what it may. A request that was on its way when the server died may have
 happened or not; both are right.
+
+FAULTY in the environment is the address of S3 behind a proxy that fails (faulty.py): the servers that clients write to
+use it, and an answer 500 or 503 counts as one that never came. What is checked afterwards is checked without it.
 """
 
 import hashlib
@@ -22,6 +25,7 @@ import time
 
 BINARY, STORE, ROUNDS, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 SERVERS = int(sys.argv[5]) if len(sys.argv) > 5 else 1
+FAULTY = os.environ.get("FAULTY")
 CLIENTS = 3
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -31,11 +35,15 @@ def digest(content):
 
 
 class Server:
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [BINARY, "serve", "--listen", "127.0.0.1:0", "--store", STORE],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
+    def __init__(self, endpoint=None):
+        environment = {**os.environ, "AWS_ENDPOINT_URL": endpoint} if endpoint else None
+        for _ in range(10 if endpoint else 1):
+            self.process = subprocess.Popen(
+                [BINARY, "serve", "--listen", "127.0.0.1:0", "--store", STORE],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+            line = self.process.stdout.readline()
+            if line:
+                break
         if not line:
             sys.exit("a server did not start: " + self.process.stderr.read())
         self.address = line.strip().removeprefix("http://")
@@ -50,10 +58,16 @@ class Refused(Exception):
     pass
 
 
+class Later(Exception):
+    """The server said that its store fails."""
+
+
 def ask(connection, method, path, body=None, headers=None, want=()):
     connection.request(method, path, body=body, headers=headers or {})
     answer = connection.getresponse()
     content = answer.read()
+    if FAULTY and answer.status in (500, 503):
+        raise Later
     if want and answer.status not in want:
         raise Refused(f"{method} {path}: {answer.status} {content[:300]!r}")
     return answer, content
@@ -75,10 +89,13 @@ class Client:
         try:
             connection = http.client.HTTPConnection(address, timeout=30)
             while not stopped.is_set():
-                if self.random.random() < 0.8:
-                    self.push(connection)
-                else:
-                    self.delete(connection)
+                try:
+                    if self.random.random() < 0.8:
+                        self.push(connection)
+                    else:
+                        self.delete(connection)
+                except Later:
+                    pass
         except Refused as error:
             self.unexpected.append(str(error))
         except (OSError, http.client.HTTPException):
@@ -173,7 +190,7 @@ def main():
     for number in range(ROUNDS):
         if is_folder:
             age()
-        servers = [Server() for _ in range(SERVERS)]
+        servers = [Server(FAULTY) for _ in range(SERVERS)]
         stopped = threading.Event()
         threads = [threading.Thread(target=client.run, args=(servers[client_number % SERVERS].address, stopped))
                    for client_number, client in enumerate(clients)]
@@ -181,7 +198,7 @@ def main():
             thread.start()
         gc = [BINARY, "registry", "gc", "--store", STORE]
         sweep = subprocess.Popen(gc, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) if is_folder else None
-        time.sleep(chance.uniform(0.02, 0.5))
+        time.sleep(chance.uniform(0.02, 5 if FAULTY else 0.5))
         if sweep and chance.random() < 0.25:
             sweep.kill()
             killed["sweep"] += 1
