@@ -164,6 +164,8 @@ def main():
     stopped.set()
     for thread in threads:
         thread.join()
+    # A connection that was still for two minutes was ended by the server; a new one is made.
+    client = Client(address)
     for number, young in enumerate(pushed):
         for tag, manifest, _ in young:
             guarded(client.pull)(f"push/{number}", tag, manifest)

@@ -19,6 +19,8 @@ record! {
         "store" => store: Option<Text>,
         /// No other process writes to the store.
         "single-writer" => single_writer: Option<bool>,
+        /// Clients get blobs from the bucket itself, by addresses that are good for some minutes.
+        "redirect" => redirect: Option<bool>,
         /// The file to which every write is logged, a JSON object a line.
         "audit" => audit: Option<Text>,
         /// Who may do what. Without it everyone may do everything.
@@ -81,6 +83,8 @@ pub struct Serve {
     pub store: Option<String>,
     /// No other process writes to the store.
     pub single_writer: bool,
+    /// Clients get blobs from the bucket itself.
+    pub redirect: bool,
     /// The file to which writes are logged.
     pub audit: Option<String>,
     /// Who may do what; `None` where everyone may do everything.
@@ -150,6 +154,7 @@ fn check(document: &Document, out: &mut Diagnostics) -> Serve {
         listen: text(&document.listen),
         store: text(&document.store),
         single_writer: document.single_writer == Some(true),
+        redirect: document.redirect == Some(true),
         audit: text(&document.audit),
         access: document.access.as_ref().map(|access| access::check(access, out)),
         ..Serve::default()

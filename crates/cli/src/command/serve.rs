@@ -112,7 +112,7 @@ impl Setup {
         let bucket = environment::BUCKET.iter().filter_map(|variable| Some((variable.name.to_owned(), variable.text()?))).collect();
         Ok(Self {
             store: place(&serve, global)?,
-            opening: Opening { bucket, single_writer: serve.single_writer, grace: sweep.grace },
+            opening: Opening { bucket, single_writer: serve.single_writer, redirect: serve.redirect, grace: sweep.grace },
             sweep,
             listen: serve.listen.unwrap_or_else(|| "127.0.0.1:5000".to_owned()),
             access: serve.access,

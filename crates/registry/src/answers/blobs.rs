@@ -1,6 +1,6 @@
 //! Blobs: reading them, whole and in part, and deleting them.
 
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RANGE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use std::time::SystemTime;
 
@@ -32,6 +32,13 @@ impl Registry {
         let etag = header(format!("\"{text}\""));
         if asked.headers.get(IF_NONE_MATCH).is_some_and(|known| *known == etag) {
             return Ok(headed(empty(StatusCode::NOT_MODIFIED), &text, etag));
+        }
+        if !is_head && let Some(place) = self.store.elsewhere(&key).await? {
+            let mut response = headed(empty(StatusCode::TEMPORARY_REDIRECT), &text, etag);
+            response.headers_mut().insert(LOCATION, header(place));
+            // The address is good for some minutes only.
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(response);
         }
         let range = match asked.headers.get(RANGE).and_then(|value| value.to_str().ok()).map(|value| Range::parse(value, size)) {
             None | Some(Range::Whole) => None,

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
-use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, RetryConfig};
+use object_store::signer::Signer as _;
+use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore as _, ObjectStoreExt as _, PutMode, RetryConfig};
 
 use super::layout::{Key, Place};
 use super::{Content, Entry, MAX_POINTER, Meta, StoreError};
@@ -19,13 +20,16 @@ use super::{Content, Entry, MAX_POINTER, Meta, StoreError};
 /// How long a request is tried again. A client of ours waits meanwhile, and gives up after about a minute.
 const RETRY_TIME: Duration = Duration::from_secs(20);
 
+/// How long an address that a client is sent to is good: long enough to begin, and to begin again where it broke off.
+const SIGNED_TIME: Duration = Duration::from_secs(20 * 60);
+
 /// How often a request is tried again.
 const RETRIES: usize = 5;
 
 /// A bucket, or what is below a prefix of one.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
-    pub(crate) client: Arc<dyn ObjectStore>,
+    pub(crate) client: Arc<AmazonS3>,
     prefix: Arc<str>,
 }
 
@@ -77,6 +81,12 @@ impl Bucket {
             return Err(StoreError::damaged(key));
         }
         got.bytes().await.map(Some).map_err(failed)
+    }
+
+    /// An address at which anyone gets this object for some time.
+    pub(crate) async fn signed(&self, key: &Key) -> Result<url::Url, StoreError> {
+        let signed = self.client.signed_url(http::Method::GET, &self.path(key.as_str()), SIGNED_TIME).await;
+        signed.map_err(Self::failed("signing an address of", key.as_str()))
     }
 
     pub(crate) async fn stat(&self, key: &Key) -> Result<Option<Meta>, StoreError> {

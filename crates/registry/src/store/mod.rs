@@ -41,6 +41,7 @@ pub struct Store {
     pub(crate) conditions: Option<Conditions>,
     /// The operator says that no other process writes to this store.
     pub(crate) single_writer: bool,
+    redirect: bool,
     /// A link younger than this is not renewed again; a fraction of the sweep's grace period.
     pub(crate) fresh: Duration,
 }
@@ -58,13 +59,15 @@ pub struct Opening {
     pub bucket: BTreeMap<String, String>,
     /// No other process writes to this store, so one that can not keep a lease may be swept.
     pub single_writer: bool,
+    /// Blobs of a bucket are given by an address at its server, and not through this process.
+    pub redirect: bool,
     /// The grace period that this store is swept with.
     pub grace: Duration,
 }
 
 impl Default for Opening {
     fn default() -> Self {
-        Self { bucket: BTreeMap::new(), single_writer: false, grace: crate::sweep::Sweep::default().grace }
+        Self { bucket: BTreeMap::new(), single_writer: false, redirect: false, grace: crate::sweep::Sweep::default().grace }
     }
 }
 
@@ -114,12 +117,13 @@ impl Store {
             Self::new(Backend::Folder(blocking(move || Folder::open(&root)).await?), None, fresh)
         };
         store.single_writer = opening.single_writer;
+        store.redirect = opening.redirect;
         store.check_format().await?;
         Ok(store)
     }
 
     fn new(backend: Backend, conditions: Option<Conditions>, fresh: Duration) -> Self {
-        Self { backend, uploads: Uploads::default(), conditions, single_writer: false, fresh }
+        Self { backend, uploads: Uploads::default(), conditions, single_writer: false, redirect: false, fresh }
     }
 
     /// Opens or makes a store in a folder.
@@ -238,6 +242,14 @@ impl Store {
                 blocking(move || folder.places(&place)).await
             }
             Backend::Bucket(bucket) => bucket.places(place).await,
+        }
+    }
+
+    /// Where the bucket's own server gives an object, if clients are to be sent there.
+    pub(crate) async fn elsewhere(&self, key: &Key) -> Result<Option<url::Url>, StoreError> {
+        match &self.backend {
+            Backend::Bucket(bucket) if self.redirect => bucket.signed(key).await.map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -98,6 +98,25 @@ swept() {
     "$UNDISTRO" registry verify --store "$1" || die "$1 is damaged"
 }
 
+# Clients are sent to the bucket for blobs, where the configuration says so, and get the same bytes there.
+redirected() {
+    local pid address digest at
+    echo 'redirect: true' >"$WORK/redirect.yaml"
+    "$UNDISTRO" serve --listen 127.0.0.1:0 --store s3://images/kept --config "$WORK/redirect.yaml" >"$WORK/redirect.out" 2>"$WORK/redirect.err" &
+    pid=$! && PIDS+=("$pid")
+    started "$pid" "$WORK/redirect.out"
+    address=$(cat "$WORK/redirect.out")
+    head -c 100000 /dev/urandom >"$WORK/blob"
+    digest=sha256:$(sha256sum "$WORK/blob" | cut -d' ' -f1)
+    curl -fsS -X POST --data-binary "@$WORK/blob" -H 'Content-Type: application/octet-stream' "$address/v2/r/blobs/uploads/?digest=$digest"
+    at=$(curl -fsS -o /dev/null -w '%{http_code} %{redirect_url}' "$address/v2/r/blobs/$digest")
+    case $at in "307 $AWS_ENDPOINT_URL/"*) ;; *) die "no redirect to the bucket: $at" ;; esac
+    curl -fsSL "$address/v2/r/blobs/$digest" | cmp - "$WORK/blob"
+    curl -fsS -L -r 10-19 "$address/v2/r/blobs/$digest" | cmp - <(tail -c +11 "$WORK/blob" | head -c 10)
+    note "blobs come from the bucket itself where clients are sent there"
+    kill "$pid"
+}
+
 suite folder "$WORK/folder"
 swept "$WORK/folder" 0
 need curl curl
@@ -105,6 +124,7 @@ if bucket_servers; then
     export AWS_ENDPOINT_URL=http://127.0.0.1:$PORT
     suite bucket s3://images/kept
     swept s3://images/kept 0
+    redirected
     export AWS_ENDPOINT_URL=http://127.0.0.1:$WEAK
     suite weak-bucket s3://images/ignored
     # Two processes could sweep at once, and nothing says which may: refused.
