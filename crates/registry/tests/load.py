@@ -2,8 +2,8 @@
 
     load.py BINARY FOLDER SECONDS SEED
 
-Each pusher makes its older images two days old, files and tag, so that the rules of retention take them, and counts on
-those that are young. Whoever pulls takes images that stay. Ends with an error when an answer was not what it had to
+Before each sweep the older images of each pusher are made two days old, files and tag, so that the rules of retention
+take them; those that are young must stay. Never during a sweep: what is pushed while one runs can not be old in truth. Whoever pulls takes images that stay. Ends with an error when an answer was not what it had to
 be, when a byte was wrong, when what is old stayed or what is young went, or when the server's memory grew.
 """
 
@@ -115,15 +115,16 @@ def pusher(address, number, pushed):
         client.pull(name, f"t-{turn}", manifest)
         counted("pushes")
         pushed.append((f"t-{turn}", manifest, contents))
-        if len(pushed) > 3:
-            age(name, *pushed.pop(0))
         turn += 1
         stopped.wait(0.5)
 
 
 @guarded
-def sweeper(config):
+def sweeper(config, pushed):
     while not stopped.wait(5):
+        for number, images in enumerate(pushed):
+            while len(images) > 3:
+                age(f"push/{number}", *images.pop(0))
         sweep = subprocess.run([BINARY, "registry", "gc", "--json", "--store", FOLDER, "--config", config], capture_output=True, text=True)
         if sweep.returncode:
             raise AssertionError(f"the sweep: {sweep.stderr}")
@@ -152,7 +153,7 @@ def main():
     pushed = [[] for _ in range(PUSHERS)]
     threads = [threading.Thread(target=puller, args=(address, number, images)) for number in range(PULLERS)]
     threads += [threading.Thread(target=pusher, args=(address, number, pushed[number])) for number in range(PUSHERS)]
-    threads.append(threading.Thread(target=sweeper, args=(config,)))
+    threads.append(threading.Thread(target=sweeper, args=(config, pushed)))
     started, samples = time.time(), []
     for thread in threads:
         thread.start()
